@@ -1,0 +1,352 @@
+//! A root path that a proxy tells: which header, whose word, which peer.
+
+mod peer;
+mod told;
+mod trusted_proxies;
+
+pub use self::{
+    peer::PeerAddr,
+    trusted_proxies::{InvalidTrustedProxies, TrustedProxies},
+};
+
+pub(crate) use self::told::Told;
+
+use self::peer::PeerFn;
+use crate::{
+    root_path::{InvalidRootPath, Reason},
+    uri, RootPath,
+};
+use http::{Extensions, HeaderName, HeaderValue, Request};
+use std::{error, fmt, net::IpAddr, num::NonZeroUsize};
+
+pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
+/// One request header that tells the root path, and the proxies whose word counts.
+///
+/// Nearly every proxy passes a client's own `X-Forwarded-Prefix` on unless it is told to overwrite
+/// it, and a proxy that sets one such header does not clean the others. So exactly one header is
+/// read, the one named here, and only from a peer in [`TrustedProxies`].
+///
+/// There are two kinds of header:
+///
+/// | kind | set by | the root path is |
+/// |---|---|---|
+/// | prefix header: [`x_forwarded_prefix`](Self::x_forwarded_prefix), [`prefix_header`](Self::prefix_header) | Traefik's StripPrefix, Spring Cloud Gateway, `proxy_set_header X-Forwarded-Prefix` and the like | its value |
+/// | original path header: [`original_path_header`](Self::original_path_header) | Envoy (`X-Envoy-Original-Path`), Traefik's ReplacePathRegex (`X-Replaced-Path`), ingress-nginx (`X-Original-URI`) | the part in front of the path that arrived |
+///
+/// # Lists
+///
+/// The lines of a prefix header are taken in order and split at commas; white space around a
+/// member and empty members are dropped. The rightmost [`hops`](Self::hops) members, one unless
+/// told otherwise, are concatenated from left to right. This is right for two StripPrefixes in a
+/// row, HAProxy's `add-header` and Apache's `append`, and whatever the client put in front stays
+/// out.
+///
+/// # Example
+///
+/// ```
+/// use http::Request;
+/// use tower_root_path::{Forwarded, ForwardedPrefix, PeerAddr, RootPath, TrustedProxies};
+///
+/// let forwarded = ForwardedPrefix::x_forwarded_prefix("10.0.0.0/8".parse::<TrustedProxies>()?);
+///
+/// let request = |peer: [u8; 4], value: &str| {
+///     Request::builder()
+///         .header("x-forwarded-prefix", value)
+///         .extension(PeerAddr::from((peer, 4711)))
+///         .body(())
+/// };
+/// assert_eq!(
+///     forwarded.read(&request([10, 1, 2, 3], "/api/v1")?),
+///     Forwarded::Used(RootPath::from_static("/api/v1"))
+/// );
+/// assert_eq!(
+///     forwarded.read(&request([192, 0, 2, 1], "/api/v1")?).to_string(),
+///     "untrusted peer"
+/// );
+/// assert_eq!(
+///     forwarded.read(&request([10, 1, 2, 3], "//evil.example")?).to_string(),
+///     r#"invalid: "//evil.example": empty segment at byte 1"#
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ForwardedPrefix {
+    header: HeaderName,
+    /// The same name, as a member of `Vary`.
+    vary: HeaderValue,
+    kind: Kind,
+    hops: NonZeroUsize,
+    trusted: TrustedProxies,
+    peer: PeerFn,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Prefix,
+    OriginalPath,
+}
+
+impl ForwardedPrefix {
+    /// Reads `X-Forwarded-Prefix` if the peer is one of `trusted`.
+    #[must_use]
+    pub fn x_forwarded_prefix(trusted: TrustedProxies) -> Self {
+        Self::prefix_header(X_FORWARDED_PREFIX, trusted)
+    }
+
+    /// Reads the root path from `header` if the peer is one of `trusted`: `X-Script-Name`,
+    /// `X-Ingress-Path` (Home Assistant), or any name your proxy sets.
+    ///
+    /// ```
+    /// # use http::HeaderName;
+    /// # use tower_root_path::{ForwardedPrefix, TrustedProxies};
+    /// let name = HeaderName::from_static("x-script-name");
+    /// let forwarded = ForwardedPrefix::prefix_header(name, TrustedProxies::loopback());
+    /// ```
+    #[must_use]
+    pub fn prefix_header(header: HeaderName, trusted: TrustedProxies) -> Self {
+        Self::new(header, Kind::Prefix, trusted)
+    }
+
+    /// Reads the path as it was before a proxy stripped it from `header`, if the peer is one of
+    /// `trusted`. The root path is the part in front of the path that arrived, cut at a segment
+    /// boundary; queries do not count. If there is no clean cut, there is no root path in it, and
+    /// the value is [invalid](Forwarded::Invalid).
+    ///
+    /// Such a header is one line for each hop, and never split at commas, since a path may have
+    /// them. A path that comes with one is stripped by the proxy already, so
+    /// [`RootPathLayer`](crate::RootPathLayer) does not strip it again.
+    ///
+    /// ```
+    /// # use http::{HeaderName, Request};
+    /// # use tower_root_path::{Forwarded, ForwardedPrefix, PeerAddr, RootPath, TrustedProxies};
+    /// let name = HeaderName::from_static("x-envoy-original-path");
+    /// let forwarded = ForwardedPrefix::original_path_header(name, TrustedProxies::loopback());
+    ///
+    /// let request = Request::builder()
+    ///     .uri("/users?page=2")
+    ///     .header("x-envoy-original-path", "/api/v1/users?page=2")
+    ///     .extension(PeerAddr::from(([127, 0, 0, 1], 4711)))
+    ///     .body(())?;
+    /// assert_eq!(
+    ///     forwarded.read(&request),
+    ///     Forwarded::Used(RootPath::from_static("/api/v1"))
+    /// );
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn original_path_header(header: HeaderName, trusted: TrustedProxies) -> Self {
+        Self::new(header, Kind::OriginalPath, trusted)
+    }
+
+    fn new(header: HeaderName, kind: Kind, trusted: TrustedProxies) -> Self {
+        Self {
+            vary: HeaderValue::from(header.clone()),
+            header,
+            kind,
+            hops: NonZeroUsize::MIN,
+            trusted,
+            peer: PeerFn::default(),
+        }
+    }
+
+    /// How many proxies in a row each add their own part: `hops(2)` for Traefik in front of
+    /// Traefik. One unless told otherwise. Where fewer parts arrive, all of them count.
+    ///
+    /// # Panics
+    ///
+    /// If `hops` is zero.
+    #[must_use]
+    #[track_caller]
+    pub fn hops(mut self, hops: usize) -> Self {
+        self.hops = NonZeroUsize::new(hops).expect("hops must be at least 1");
+        self
+    }
+
+    /// Takes the address of the peer from `peer` alone, for servers that keep it elsewhere than in
+    /// [`PeerAddr`] or what the features `axum` and `tonic` know.
+    ///
+    /// ```
+    /// # use std::net::IpAddr;
+    /// # use tower_root_path::{ForwardedPrefix, TrustedProxies};
+    /// # #[derive(Clone)]
+    /// # struct ProxyProtocol { source: IpAddr }
+    /// let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::private())
+    ///     .peer_addr(|extensions| Some(extensions.get::<ProxyProtocol>()?.source));
+    /// ```
+    #[must_use]
+    pub fn peer_addr<F>(mut self, peer: F) -> Self
+    where
+        F: Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static,
+    {
+        self.peer = PeerFn::new(peer);
+        self
+    }
+
+    /// The name of the header that is read.
+    #[must_use]
+    pub fn header(&self) -> &HeaderName {
+        &self.header
+    }
+
+    /// What the header says, and if it does not count, why. This is what
+    /// [`RootPathLayer`](crate::RootPathLayer) acts upon.
+    pub fn read<B>(&self, request: &Request<B>) -> Forwarded {
+        self.read_or_reuse(request, &RootPath::EMPTY)
+    }
+
+    /// [`read`](Self::read), with a root path that is likely to be the one told: comparing is
+    /// cheaper than parsing, and its clone than a new one.
+    pub(crate) fn read_or_reuse<B>(&self, request: &Request<B>, likely: &RootPath) -> Forwarded {
+        if !request.headers().contains_key(&self.header) {
+            return Forwarded::Absent;
+        }
+        if !self.trusted.is_everybody() {
+            match self.peer.addr(request.extensions()) {
+                None => return Forwarded::UnknownPeer,
+                Some(peer) if !self.trusted.contains(peer) => return Forwarded::UntrustedPeer,
+                Some(_) => {}
+            }
+        }
+        let lines = request.headers().get_all(&self.header).iter();
+        let told = match self.kind {
+            Kind::Prefix => self.prefix(lines, likely),
+            Kind::OriginalPath => self.in_front_of(request.uri().path(), lines),
+        };
+        told.map_or_else(Forwarded::Invalid, Forwarded::Used)
+    }
+
+    /// The name of the header as a member of `Vary`.
+    pub(crate) fn vary(&self) -> &HeaderValue {
+        &self.vary
+    }
+
+    /// Whether a value of this header also tells that the path is stripped already.
+    pub(crate) fn tells_stripped(&self) -> bool {
+        matches!(self.kind, Kind::OriginalPath)
+    }
+
+    fn prefix<'a>(
+        &self,
+        lines: impl DoubleEndedIterator<Item = &'a HeaderValue>,
+        likely: &RootPath,
+    ) -> Result<RootPath, InvalidForwarded> {
+        let mut from_the_right = lines
+            .rev()
+            .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
+            .map(trim_ows)
+            .filter(|member| !member.is_empty())
+            .take(self.hops.get());
+        let Some(last) = from_the_right.next() else {
+            return Ok(RootPath::EMPTY);
+        };
+        let last = if last == likely.as_str().as_bytes() {
+            likely.clone()
+        } else {
+            RootPath::try_from(last)?
+        };
+        Ok(from_the_right.try_fold(last, |inner, outer| {
+            RootPath::try_from(outer)?.concat(&inner)
+        })?)
+    }
+
+    fn in_front_of<'a>(
+        &self,
+        path: &str,
+        lines: impl DoubleEndedIterator<Item = &'a HeaderValue>,
+    ) -> Result<RootPath, InvalidForwarded> {
+        let Some(original) = lines
+            .rev()
+            .map(|line| trim_ows(line.as_bytes()))
+            .filter(|line| !line.is_empty())
+            .take(self.hops.get())
+            .last()
+        else {
+            return Ok(RootPath::EMPTY);
+        };
+        let no_clean_cut = || InvalidForwarded::NoCleanCut {
+            original: String::from_utf8_lossy(original).into(),
+            path: path.into(),
+        };
+        let original = std::str::from_utf8(original).map_err(|_| no_clean_cut())?;
+        let original = original.split('?').next().unwrap_or_default();
+        let taken = uri::taken_off(original, path).ok_or_else(no_clean_cut)?;
+        Ok(RootPath::try_from(taken)?)
+    }
+}
+
+/// Optional white space around a field value or a list member ([RFC 9110, section 5.6.3]).
+///
+/// [RFC 9110, section 5.6.3]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.3
+pub(crate) fn trim_ows(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// What [`ForwardedPrefix::read`] found in a request.
+///
+/// Its [`Display`](fmt::Display) is a few words for a log or a status page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forwarded {
+    /// A trusted peer told this root path; empty if it told that there is none.
+    Used(RootPath),
+    /// The header is not there.
+    Absent,
+    /// The header is there, from a peer that is not trusted.
+    UntrustedPeer,
+    /// The header is there, and nobody knows from whom. The usual cause is a missing
+    /// `into_make_service_with_connect_info::<SocketAddr>()` in axum, or a missing [`PeerAddr`].
+    UnknownPeer,
+    /// A trusted peer sent something that is no root path. It is ignored as a whole.
+    Invalid(InvalidForwarded),
+}
+
+impl fmt::Display for Forwarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Used(_) => f.write_str("used"),
+            Self::Absent => f.write_str("absent"),
+            Self::UntrustedPeer => f.write_str("untrusted peer"),
+            Self::UnknownPeer => f.write_str("unknown peer"),
+            Self::Invalid(reason) => write!(f, "invalid: {reason}"),
+        }
+    }
+}
+
+/// Why a forwarded value is no root path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidForwarded {
+    /// It, or what is in front of the path that arrived, does not follow the
+    /// [grammar](RootPath#grammar).
+    RootPath(InvalidRootPath),
+    /// An original path does not end with the path that arrived, at a segment boundary.
+    NoCleanCut {
+        /// The path in the header.
+        original: Box<str>,
+        /// The path that arrived.
+        path: Box<str>,
+    },
+}
+
+impl From<InvalidRootPath> for InvalidForwarded {
+    fn from(error: InvalidRootPath) -> Self {
+        Self::RootPath(error)
+    }
+}
+
+impl fmt::Display for InvalidForwarded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RootPath(error) => Reason(error).fmt(f),
+            Self::NoCleanCut { original, path } => write!(
+                f,
+                "original path {original:?} does not end with the path {path:?} that arrived"
+            ),
+        }
+    }
+}
+
+impl error::Error for InvalidForwarded {}

@@ -1,0 +1,26 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "axum")]
+mod axum;
+mod forwarded;
+mod layer;
+mod openapi;
+mod rewrite;
+mod root_path;
+mod service;
+mod strip_prefix;
+mod uri;
+
+pub use self::{
+    forwarded::{
+        Forwarded, ForwardedPrefix, InvalidForwarded, InvalidTrustedProxies, PeerAddr,
+        TrustedProxies,
+    },
+    layer::{InvalidRootPathVar, RootPathLayer, Strip},
+    openapi::{InvalidServer, Server, ServerVariable, Servers},
+    rewrite::{InvalidOrigin, Origin, Rewrite},
+    root_path::{InvalidRootPath, RootPath},
+    service::{ResponseFuture, RootPathService},
+    strip_prefix::{StripPrefix, StripPrefixLayer},
+};

@@ -1,0 +1,93 @@
+//! The `servers` list for a root path.
+
+use super::Server;
+use crate::{uri, RootPath};
+
+/// The `servers` of an OpenAPI document: the developer's own, and the root path of each request.
+///
+/// The list is FastAPI's: the root path first, unless an entry already is it (then the entry
+/// stays where it is, with its description). A trailing slash makes no difference to that. Own
+/// entries that begin with a slash are paths of the app, so they follow the rule of a rewritten
+/// `Location`: with the root path `/api/v1`, `/v2` is `/api/v1/v2`, and `/` is `/api/v1` itself.
+/// Without a root path the list is the developer's own.
+///
+/// Leave the key out of the document if the list is empty.
+///
+/// # Example
+///
+/// ```
+/// use tower_root_path::{RootPath, Server, Servers};
+///
+/// let servers = Servers::new([
+///     Server::new("https://stag.example.com").description("Staging"),
+///     Server::new("https://prod.example.com").description("Production"),
+/// ]);
+///
+/// let list = servers.list(&RootPath::from_static("/api/v1"));
+/// let urls: Vec<_> = list.iter().map(Server::url).collect();
+/// assert_eq!(
+///     urls,
+///     ["/api/v1", "https://stag.example.com", "https://prod.example.com"]
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Servers {
+    own: Vec<Server>,
+    root_path_in_servers: bool,
+}
+
+impl Servers {
+    /// The developer's `own` servers, in their order; may be none.
+    pub fn new(own: impl IntoIterator<Item = Server>) -> Self {
+        Self {
+            own: own.into_iter().collect(),
+            root_path_in_servers: true,
+        }
+    }
+
+    /// Whether the root path has an entry of its own, as in FastAPI; it has unless told otherwise.
+    #[must_use]
+    pub fn root_path_in_servers(mut self, root_path_in_servers: bool) -> Self {
+        self.root_path_in_servers = root_path_in_servers;
+        self
+    }
+
+    /// The list for a request under `root_path`.
+    #[must_use]
+    pub fn list(&self, root_path: &RootPath) -> Vec<Server> {
+        let mut list = self.own.clone();
+        for server in &mut list {
+            server.url = public_url(&server.url, root_path);
+        }
+        let is_root_path = |server: &Server| server.url.trim_end_matches('/') == root_path.as_str();
+        if self.root_path_in_servers && !root_path.is_empty() && !list.iter().any(is_root_path) {
+            list.insert(0, Server::new(root_path.server_url()));
+        }
+        list
+    }
+}
+
+impl Default for Servers {
+    /// No servers but the root path.
+    fn default() -> Self {
+        Self::new([])
+    }
+}
+
+impl FromIterator<Server> for Servers {
+    fn from_iter<I: IntoIterator<Item = Server>>(own: I) -> Self {
+        Self::new(own)
+    }
+}
+
+fn public_url(url: &str, root_path: &RootPath) -> String {
+    match url.strip_prefix('/') {
+        // Paths of the document are appended to it, and bring a slash.
+        Some("") => root_path.server_url().to_owned(),
+        Some(rest) => {
+            let missing = uri::missing_prefix(root_path.as_str(), rest.as_bytes());
+            [missing, url].concat()
+        }
+        None => url.to_owned(),
+    }
+}

@@ -1,0 +1,101 @@
+//! The rule for one URI reference, on bytes: the table in the documentation of
+//! [`Rewrite`](super::Rewrite), row by row.
+
+use super::origin::{Authority, Origin, Scheme};
+use crate::{forwarded::trim_ows, uri, RootPath};
+
+/// What a reference is relative to: the app's place, and what the request said of it.
+#[derive(Debug)]
+pub(crate) struct Base {
+    /// The whole root path; if it is empty, only echoes of the path change.
+    pub(crate) root_path: RootPath,
+    /// Where in `root_path` a mount begins that a reference may carry without what is in front of
+    /// it, longest first.
+    pub(crate) mounts: [usize; 2],
+    pub(crate) authority: Option<Authority>,
+    /// Whether the path, as the app saw it, began with `//` or `/\`.
+    pub(crate) path_looks_like_a_host: bool,
+}
+
+impl Base {
+    /// What is missing in front of the path `/` + `rest`.
+    fn missing_prefix(&self, rest: &[u8]) -> &str {
+        let root_path = self.root_path.as_str();
+        let missing = uri::missing_prefix(root_path, rest);
+        if missing.is_empty() {
+            return missing;
+        }
+        for start in self.mounts {
+            let (outer, mount) = root_path.split_at(start);
+            if !mount.is_empty() && uri::missing_prefix(mount, rest).is_empty() {
+                return outer;
+            }
+        }
+        missing
+    }
+}
+
+/// What `reference` becomes, or `None` if it stays.
+pub(super) fn rewrite(reference: &[u8], base: &Base, origins: &[Origin]) -> Option<Vec<u8>> {
+    let reference = trim_ows(reference);
+    if looks_like_a_host(reference) && base.path_looks_like_a_host {
+        let run = reference
+            .iter()
+            .take_while(|byte| matches!(byte, b'/' | b'\\'));
+        let rest = &reference[run.count()..];
+        return Some([base.missing_prefix(rest).as_bytes(), b"/", rest].concat());
+    }
+    if base.root_path.is_empty() {
+        return None;
+    }
+    let (kept, path) = split_own_authority(reference, base, origins)?;
+    let rest = path.strip_prefix(b"/").unwrap_or(path);
+    let missing = base.missing_prefix(rest);
+    if missing.is_empty() && kept.len() + path.len() == reference.len() {
+        return None;
+    }
+    Some([kept, missing.as_bytes(), b"/", rest].concat())
+}
+
+/// Whether a browser would read a host at the beginning of a path-absolute reference.
+pub(crate) fn looks_like_a_host(path: &[u8]) -> bool {
+    matches!(path, [b'/', b'/' | b'\\', ..])
+}
+
+/// What of a reference to this app stays in front of the root path (a scheme and an authority, or
+/// nothing), and its path, query and fragment. `None` for any other reference.
+fn split_own_authority<'a>(
+    reference: &'a [u8],
+    base: &Base,
+    origins: &[Origin],
+) -> Option<(&'a [u8], &'a [u8])> {
+    let (scheme, behind_scheme) = match Scheme::split_from(reference) {
+        Some((scheme, rest)) => (Some(scheme), rest),
+        None => (None, reference),
+    };
+    let Some(behind_slashes) = behind_scheme.strip_prefix(b"//") else {
+        // `https:x` and `https:/x` do not parse exactly; a path does if it begins with a slash.
+        return (scheme.is_none() && reference.starts_with(b"/")).then_some((b"", reference));
+    };
+    let authority = behind_slashes
+        .split(|byte| matches!(byte, b'/' | b'?' | b'#'))
+        .next()
+        .unwrap_or_default();
+    let path = &behind_slashes[authority.len()..];
+
+    if let Some(own) = &base.authority {
+        if own.is(scheme, authority) {
+            let upgrades = scheme == Some(Scheme::Https) && own.scheme() != Some(Scheme::Https);
+            let kept = if upgrades {
+                reference.len() - path.len()
+            } else {
+                0
+            };
+            return Some((&reference[..kept], path));
+        }
+    }
+    origins
+        .iter()
+        .any(|origin| origin.is(scheme, authority))
+        .then_some((b"", path))
+}

@@ -1,0 +1,85 @@
+//! `Refresh: 5; url=/next`, as browsers read it: the [shared declarative refresh steps][html] of
+//! the HTML standard, by which `url=` and the quotes are optional.
+//!
+//! [html]: https://html.spec.whatwg.org/multipage/semantics.html#shared-declarative-refresh-steps
+
+use super::{location, location::Base, origin::Origin};
+use std::ops::Range;
+
+/// What the value becomes, or `None` if it stays. Everything around the reference is kept.
+pub(super) fn rewrite(value: &[u8], base: &Base, origins: &[Origin]) -> Option<Vec<u8>> {
+    let Range { start, end } = find_reference(value)?;
+    let reference = location::rewrite(&value[start..end], base, origins)?;
+    Some([&value[..start], &reference, &value[end..]].concat())
+}
+
+fn find_reference(value: &[u8]) -> Option<Range<usize>> {
+    let skip = |mut at: usize, skipped: fn(&u8) -> bool| {
+        while value.get(at).is_some_and(skipped) {
+            at += 1;
+        }
+        at
+    };
+    let white_space = |at| skip(at, u8::is_ascii_whitespace);
+
+    let time = white_space(0);
+    let behind_time = skip(time, |byte| byte.is_ascii_digit() || *byte == b'.');
+    if behind_time == time {
+        return None;
+    }
+    let separator = white_space(behind_time);
+    let start = match value.get(separator)? {
+        b';' | b',' => white_space(separator + 1),
+        _ if separator > behind_time => separator,
+        _ => return None,
+    };
+    let start = url_equals(&value[start..]).map_or(start, |len| white_space(start + len));
+    let (start, end) = match value.get(start) {
+        Some(quote @ (b'"' | b'\'')) => {
+            let quoted = &value[start + 1..];
+            let len = quoted.iter().position(|byte| byte == quote);
+            (start + 1, start + 1 + len.unwrap_or(quoted.len()))
+        }
+        _ => (start, value.len()),
+    };
+    Some(start..end)
+}
+
+/// The length of `url=` at the beginning of `value`, with white space before the `=`.
+fn url_equals(value: &[u8]) -> Option<usize> {
+    let (url, rest) = value.split_at_checked(3)?;
+    let white_space = rest.iter().take_while(|byte| byte.is_ascii_whitespace());
+    let equals = white_space.count();
+    (url.eq_ignore_ascii_case(b"url") && rest.get(equals) == Some(&b'=')).then_some(4 + equals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_reference_that_a_browser_follows() {
+        for (value, expected) in [
+            ("5; url=/next", Some("/next")),
+            ("0;URL=/next", Some("/next")),
+            ("0, url = /next?a=1;b=2 ", Some("/next?a=1;b=2 ")),
+            ("5;url=\"/next\"", Some("/next")),
+            ("5;url='/next' rest", Some("/next")),
+            ("5;url='/next", Some("/next")),
+            ("5; '/next'", Some("/next")),
+            ("5; /next", Some("/next")),
+            ("5 /next", Some("/next")),
+            (".5; url=/next", Some("/next")),
+            ("5;url", Some("url")),
+            ("5;url/x", Some("url/x")),
+            ("5;", Some("")),
+            ("5", None),
+            ("5x; url=/next", None),
+            ("url=/next", None),
+            ("", None),
+        ] {
+            let found = find_reference(value.as_bytes()).map(|range| &value[range]);
+            assert_eq!(found, expected, "{value}");
+        }
+    }
+}
