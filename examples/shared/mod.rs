@@ -1,0 +1,4 @@
+//! What more than one example needs.
+
+pub(crate) mod cli;
+pub(crate) mod docs;

@@ -1,0 +1,296 @@
+//! Shows what arrived, and emits what it is asked to: an app to try a proxy with.
+//!
+//! ```text
+//! cargo run --all-features --example whoami -- --root-path /api/v1
+//! curl -i 'http://127.0.0.1:8000/anything'
+//! curl -i 'http://127.0.0.1:8000/redirect?to=/login'
+//! ```
+
+mod shared;
+
+use axum::{
+    extract::{OriginalUri, RawQuery, Request, State},
+    http::{header, HeaderMap, HeaderName, HeaderValue, StatusCode, Uri},
+    response::{IntoResponse, Response},
+    routing::get,
+    Json, Router,
+};
+use clap::{Parser, ValueEnum};
+use percent_encoding::percent_decode;
+use serde_json::{json, Value};
+use std::{error::Error, io::Write, net::SocketAddr, sync::Arc};
+use tower::Layer;
+use tower_http::services::ServeDir;
+use tower_root_path::{
+    ForwardedPrefix, Origin, Rewrite, RootPath, RootPathLayer, Server, Servers, Strip,
+    TrustedProxies,
+};
+
+/// Shows what arrived, and emits what it is asked to
+#[derive(Parser)]
+struct Args {
+    /// Where to listen; port 0 picks one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    listen: SocketAddr,
+    /// The path prefix the app lives under
+    #[arg(long, value_name = "PATH", default_value = "")]
+    root_path: RootPath,
+    /// Read the root path from a header, if it comes from these addresses or CIDR blocks; or "all"
+    #[arg(long, value_name = "NETWORKS", value_parser = parse_trust)]
+    trust: Option<TrustedProxies>,
+    /// The header that tells the prefix
+    #[arg(long, value_name = "NAME", default_value = "x-forwarded-prefix")]
+    prefix_header: HeaderName,
+    /// A header that tells the path before it was stripped, instead
+    #[arg(long, value_name = "NAME")]
+    original_path_header: Option<HeaderName>,
+    /// How many proxies in a row add to the header
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_hops)]
+    hops: usize,
+    /// Whether to take the root path off the request path
+    #[arg(long, value_name = "WHEN", default_value = "if-present")]
+    strip: StripArg,
+    /// Which response headers to bring under the root path
+    #[arg(long, value_name = "WHICH", default_value = "redirects")]
+    rewrite: RewriteArg,
+    /// Do not add the name of the forwarded header to Vary
+    #[arg(long)]
+    no_vary: bool,
+    /// A further origin that means this app; may be given several times
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Vec<Origin>,
+    /// A server of the OpenAPI document; may be given several times
+    #[arg(long, value_name = "URL")]
+    server: Vec<Server>,
+    /// Leave the root path out of the OpenAPI document
+    #[arg(long)]
+    no_root_path_in_servers: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StripArg {
+    IfPresent,
+    Never,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RewriteArg {
+    Redirects,
+    All,
+    None,
+}
+
+fn parse_trust(networks: &str) -> Result<TrustedProxies, String> {
+    match networks {
+        "all" => Ok(TrustedProxies::all()),
+        networks => networks.parse().map_err(|error| format!("{error}")),
+    }
+}
+
+fn parse_hops(hops: &str) -> Result<usize, String> {
+    match hops.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(hops) => Ok(hops),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+impl Args {
+    fn forwarded(&self) -> Option<ForwardedPrefix> {
+        let trusted = self.trust.clone()?;
+        let forwarded = match self.original_path_header.clone() {
+            Some(name) => ForwardedPrefix::original_path_header(name, trusted),
+            None => ForwardedPrefix::prefix_header(self.prefix_header.clone(), trusted),
+        };
+        Some(forwarded.hops(self.hops))
+    }
+
+    fn layer(&self) -> RootPathLayer {
+        let mut layer = RootPathLayer::new(self.root_path.clone())
+            .strip(match self.strip {
+                StripArg::IfPresent => Strip::IfPresent,
+                StripArg::Never => Strip::Never,
+            })
+            .rewrite(self.rewrite());
+        if let Some(forwarded) = self.forwarded() {
+            layer = layer.with_forwarded(forwarded);
+        }
+        if self.no_vary {
+            layer = layer.without_vary();
+        }
+        layer
+    }
+
+    /// What the sub-apps rewrite as well.
+    fn rewrite(&self) -> Rewrite {
+        let rewrite = match self.rewrite {
+            RewriteArg::Redirects | RewriteArg::All => Rewrite::redirects(),
+            RewriteArg::None => Rewrite::none(),
+        };
+        self.origin.iter().cloned().fold(rewrite, Rewrite::origin)
+    }
+}
+
+/// What the handlers need to know.
+struct Whoami {
+    forwarded: Option<ForwardedPrefix>,
+    servers: Servers,
+}
+
+#[tokio::main]
+async fn main() {
+    let args: Args = shared::cli::parse();
+    let listener = shared::cli::listen("--listen", args.listen).await;
+    let addr = listener.local_addr().expect("a listener has an address");
+    println!("listening on http://{addr}");
+    // Whoever waits for this line may read it through a pipe.
+    std::io::stdout().flush().expect("standard output is open");
+
+    let app = args.layer().wrap(router(&args));
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).await.expect("serving goes on");
+}
+
+fn router(args: &Args) -> Router {
+    let state = Arc::new(Whoami {
+        forwarded: args.forwarded(),
+        servers: Servers::new(args.server.clone())
+            .root_path_in_servers(!args.no_root_path_in_servers),
+    });
+    let mounted = || RootPathLayer::nested().rewrite(args.rewrite());
+    let sub_app = app(Arc::clone(&state)).layer(mounted());
+    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/files");
+
+    app(state)
+        .merge(shared::docs::router())
+        .nest_service("/files", mounted().layer(ServeDir::new(files)))
+        .nest("/sub", sub_app.clone())
+        .nest("/t/{tenant}", sub_app)
+}
+
+/// The app itself, which does not know where it is mounted.
+fn app(state: Arc<Whoami>) -> Router {
+    Router::new()
+        .route("/app", get(hello))
+        .route("/redirect", get(redirect))
+        .route("/emit", get(emit))
+        .route("/openapi.json", get(openapi))
+        .fallback(show)
+        .with_state(state)
+}
+
+async fn hello(root_path: RootPath) -> Json<Value> {
+    Json(json!({ "message": "Hello World", "root_path": root_path }))
+}
+
+/// `?to=VALUE&status=302`: that status, and `Location: VALUE`.
+async fn redirect(RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let mut status = StatusCode::FOUND;
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs(&query) {
+        match &*name {
+            b"to" => match HeaderValue::from_bytes(&value) {
+                Ok(value) => drop(headers.insert(header::LOCATION, value)),
+                Err(error) => return bad_request("to", &error),
+            },
+            b"status" => match StatusCode::from_bytes(&value) {
+                Ok(value) => status = value,
+                Err(error) => return bad_request("status", &error),
+            },
+            _ => {}
+        }
+    }
+    (status, headers).into_response()
+}
+
+/// `?NAME=VALUE&…`: each pair as a line of the response header.
+async fn emit(RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs(&query) {
+        match (
+            HeaderName::from_bytes(&name),
+            HeaderValue::from_bytes(&value),
+        ) {
+            (Ok(name), Ok(value)) => drop(headers.append(name, value)),
+            (Err(error), _) => return bad_request(&String::from_utf8_lossy(&name), &error),
+            (_, Err(error)) => return bad_request(&String::from_utf8_lossy(&name), &error),
+        }
+    }
+    headers.into_response()
+}
+
+fn bad_request(name: &str, reason: &dyn Error) -> Response {
+    (StatusCode::BAD_REQUEST, format!("{name}: {reason}\n")).into_response()
+}
+
+/// The pairs of a query, byte by byte as they were before they were encoded.
+fn pairs(query: &str) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> + '_ {
+    let decode = |part: &str| percent_decode(part.replace('+', " ").as_bytes()).collect();
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(move |(name, value)| (decode(name), decode(value)))
+}
+
+async fn openapi(State(whoami): State<Arc<Whoami>>, root_path: RootPath) -> Json<Value> {
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": { "title": "whoami", "version": env!("CARGO_PKG_VERSION") },
+        "paths": {
+            "/app": {
+                "get": {
+                    "summary": "Say hello",
+                    "responses": { "200": { "description": "Hello, and the root path" } },
+                },
+            },
+        },
+    });
+    let servers = whoami.servers.list(&root_path);
+    if !servers.is_empty() {
+        document["servers"] = json!(servers);
+    }
+    Json(document)
+}
+
+/// Everything else: what arrived, or with the query `echo` a redirect to the path, the way
+/// trailing-slash redirects echo it.
+async fn show(
+    State(whoami): State<Arc<Whoami>>,
+    RawQuery(query): RawQuery,
+    OriginalUri(arrived): OriginalUri,
+    root_path: RootPath,
+    request: Request,
+) -> Response {
+    let uri: &Uri = request.uri();
+    if pairs(query.as_deref().unwrap_or_default()).any(|(name, _)| name == b"echo") {
+        return match HeaderValue::from_bytes(uri.path().as_bytes()) {
+            Ok(path) => {
+                (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, path)]).into_response()
+            }
+            Err(error) => bad_request("echo", &error),
+        };
+    }
+    let forwarded = match &whoami.forwarded {
+        Some(forwarded) => forwarded.read(&request).to_string(),
+        None => "off".to_owned(),
+    };
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        json!([name.as_str(), value])
+    });
+    Json(json!({
+        "root_path": root_path,
+        "path": uri.path(),
+        "query": uri.query(),
+        "uri": arrived.to_string(),
+        "method": request.method().as_str(),
+        "version": format!("{:?}", request.version()),
+        "headers": headers.collect::<Value>(),
+        "forwarded": forwarded,
+    }))
+    .into_response()
+}

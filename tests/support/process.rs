@@ -1,0 +1,1 @@
+//! Programs that a test starts, and ends by their id.
