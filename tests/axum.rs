@@ -1,0 +1,401 @@
+//! axum: which placement of the layer does what.
+#![cfg(feature = "axum")]
+
+mod support;
+
+use axum::{
+    body::Body,
+    extract::{
+        ws::{Message, WebSocketUpgrade},
+        ConnectInfo, OriginalUri, Path, Request,
+    },
+    http::{header::LOCATION, StatusCode, Uri},
+    response::{Redirect, Response},
+    routing::get,
+    Router, ServiceExt,
+};
+use futures_util::{SinkExt, StreamExt};
+use std::net::SocketAddr;
+use support::axum::{get as fetch, serve, text};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt as _};
+use tower_root_path::{
+    ForwardedPrefix, RootPath, RootPathLayer, RootPathService, Strip, TrustedProxies,
+};
+
+const ROOT: RootPath = RootPath::from_static("/api/v1");
+
+/// Shows the root path and the path as routed; `/login` redirects.
+fn app() -> Router {
+    Router::new()
+        .route("/app", get(show))
+        .route("/login", get(|| async { Redirect::to("/app") }))
+}
+
+async fn show(root_path: RootPath, uri: Uri) -> String {
+    format!("{root_path} {uri}")
+}
+
+/// `app`, with itself mounted in every way axum has.
+fn mounted() -> Router {
+    let sub_app = || app().fallback(show).layer(RootPathLayer::nested());
+    let inner = app()
+        .nest("/b", sub_app())
+        .fallback(show)
+        .layer(RootPathLayer::nested());
+    app()
+        .nest("/sub", sub_app())
+        .nest("/api/v1/own", sub_app())
+        .nest("/api", sub_app())
+        .nest("/t/{tenant}", sub_app())
+        .nest("/a", inner)
+        .nest_service(
+            "/service",
+            RootPathLayer::nested().layer(app().fallback(show)),
+        )
+        .fallback(|root_path: RootPath, uri: Uri| async move { format!("miss {root_path} {uri}") })
+}
+
+#[tokio::test]
+async fn without_a_layer_the_root_path_is_empty() {
+    assert_eq!(text(app(), "/app").await, " /app");
+}
+
+#[tokio::test]
+async fn on_a_router_it_tells_and_rewrites_but_cannot_route() {
+    let app = app().layer(RootPathLayer::new(ROOT));
+    assert_eq!(text(app.clone(), "/app").await, "/api/v1 /app");
+    let response = fetch(app.clone(), "/login").await;
+    assert_eq!(response.headers()[LOCATION], "/api/v1/app");
+    let response = fetch(app, "/api/v1/app").await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn around_a_router_it_routes_what_is_not_stripped_as_well() {
+    let around = RootPathLayer::new(ROOT).layer(app());
+    let built = ServiceBuilder::new()
+        .layer(RootPathLayer::new(ROOT))
+        .service(app());
+    let direct = RootPathService::new(app(), ROOT);
+    let wrapped = RootPathLayer::new(ROOT).wrap(app());
+    for uri in ["/app", "/api/v1/app", "http://app.example/api/v1/app"] {
+        let expected = if uri.starts_with("http") {
+            "/api/v1 http://app.example/app"
+        } else {
+            "/api/v1 /app"
+        };
+        assert_eq!(text(around.clone(), uri).await, expected);
+        assert_eq!(text(built.clone(), uri).await, expected);
+        assert_eq!(text(direct.clone(), uri).await, expected);
+        assert_eq!(text(wrapped.clone(), uri).await, expected);
+    }
+    for service in [around, built, direct] {
+        let response = fetch(service, "/api/v1/login").await;
+        assert_eq!(response.headers()[LOCATION], "/api/v1/app");
+    }
+    let response = fetch(wrapped, "/api/v1/login").await;
+    assert_eq!(response.headers()[LOCATION], "/api/v1/app");
+}
+
+#[tokio::test]
+async fn a_wrapped_router_is_a_router() {
+    let app: Router = RootPathLayer::new(ROOT).wrap(Router::new().route(
+        "/app",
+        get(|OriginalUri(uri): OriginalUri| async move { uri.to_string() }),
+    ));
+    let app = Router::new().nest("/outer", app).route("/other", get(show));
+    assert_eq!(
+        text(app.clone(), "/outer/api/v1/app").await,
+        "/outer/api/v1/app"
+    );
+    assert_eq!(text(app.clone(), "/outer/app").await, "/outer/app");
+    assert_eq!(text(app, "/other").await, " /other");
+}
+
+#[tokio::test]
+async fn a_mounted_app_lives_under_its_mount_wherever_the_outer_layer_stands() {
+    for (path, expected, redirected) in [
+        ("/app", " /app", "/app"),
+        ("/sub/app", "/sub /app", "/sub/app"),
+        ("/api/app", "/api /app", "/api/app"),
+        ("/api/v1/own/app", "/api/v1/own /app", "/api/v1/own/app"),
+        ("/service/app", "/service /app", "/service/app"),
+        ("/t/acme/app", "/t/acme /app", "/t/acme/app"),
+        ("/a/app", "/a /app", "/a/app"),
+        ("/a/b/app", "/a/b /app", "/a/b/app"),
+    ] {
+        let around = RootPathLayer::new(ROOT).layer(mounted());
+        let wrapped = RootPathLayer::new(ROOT).wrap(mounted());
+        let inside = mounted().layer(RootPathLayer::new(ROOT));
+        // A route that begins with the root path needs `Strip::Never` behind a stripping proxy.
+        let never = RootPathLayer::new(ROOT).strip(Strip::Never);
+        let never = [never.clone().wrap(mounted()), mounted().layer(never)];
+
+        let absent = text(mounted(), path).await;
+        assert_eq!(absent, expected, "no outer layer: {path}");
+        let response = fetch(mounted(), &path.replace("/app", "/login")).await;
+        assert_eq!(
+            response.headers()[LOCATION],
+            redirected,
+            "no outer layer: {path}"
+        );
+
+        let expected = format!("{ROOT}{expected}");
+        let redirected = format!("{ROOT}{redirected}");
+        let own_route = path.starts_with("/api/v1/");
+        for (path, whole) in [(path.to_owned(), false), (format!("{ROOT}{path}"), true)] {
+            let login = path.replace("/app", "/login");
+            if !(own_route && !whole) {
+                assert_eq!(
+                    text(around.clone(), &path).await,
+                    expected,
+                    "around: {path}"
+                );
+                assert_eq!(
+                    text(wrapped.clone(), &path).await,
+                    expected,
+                    "wrapped: {path}"
+                );
+                for response in [
+                    fetch(around.clone(), &login).await,
+                    fetch(wrapped.clone(), &login).await,
+                ] {
+                    assert_eq!(response.headers()[LOCATION], redirected, "{path}");
+                }
+            }
+            if !whole {
+                for app in never.clone() {
+                    assert_eq!(text(app.clone(), &path).await, expected, "never: {path}");
+                    let response = fetch(app, &login).await;
+                    assert_eq!(response.headers()[LOCATION], redirected, "never: {path}");
+                }
+                if !own_route {
+                    assert_eq!(
+                        text(inside.clone(), &path).await,
+                        expected,
+                        "inside: {path}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_root_of_a_mount_is_under_it() {
+    let app = RootPathLayer::new(ROOT).wrap(mounted());
+    for (uri, expected) in [
+        ("/sub", "/api/v1/sub /"),
+        ("/sub?x", "/api/v1/sub /?x"),
+        ("/sub/x/", "/api/v1/sub /x/"),
+        ("/api/v1/sub", "/api/v1/sub /"),
+        ("/api/v1", "miss /api/v1 /"),
+        ("/api/v1/nowhere", "miss /api/v1 /nowhere"),
+        ("/api/v10", "/api/v1/api /v10"),
+    ] {
+        assert_eq!(text(app.clone(), uri).await, expected, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_mount_with_parameters_is_held_to_the_grammar() {
+    let app = RootPathLayer::new(ROOT).wrap(mounted());
+    for (tenant, expected) in [
+        ("acme", "/api/v1/t/acme"),
+        ("caf%C3%A9", "/api/v1/t/caf%C3%A9"),
+        ("caf\u{e9}", "/api/v1/t/caf%C3%A9"),
+        ("x'+alert(1)+'", "/api/v1/t/x%27+alert(1)+%27"),
+        ("a,b", "/api/v1/t/a%2Cb"),
+        ("{a}\"b\"", "/api/v1/t/%7Ba%7D%22b%22"),
+        // No way to write it: the mount counts as none.
+        ("..", "/api/v1"),
+        (".", "/api/v1"),
+        ("%2e%2e", "/api/v1"),
+        ("a%2Fb", "/api/v1"),
+        ("a;b", "/api/v1"),
+        ("a\\b", "/api/v1"),
+        ("a%zz", "/api/v1"),
+        (&"x".repeat(2000), "/api/v1"),
+    ] {
+        let shown = text(app.clone(), &format!("/api/v1/t/{tenant}/app")).await;
+        assert_eq!(shown, format!("{expected} /app"), "{tenant}");
+    }
+}
+
+#[tokio::test]
+async fn a_mount_that_counts_as_none_does_not_count_for_the_next_one() {
+    let deep = app().layer(RootPathLayer::nested());
+    let tenant = Router::new()
+        .nest("/deep", deep)
+        .layer(RootPathLayer::nested());
+    let app = Router::new().nest("/t/{tenant}", tenant);
+    let under = RootPathLayer::new(ROOT).wrap(app.clone());
+    assert_eq!(text(app.clone(), "/t/x/deep/app").await, "/t/x/deep /app");
+    assert_eq!(text(app, "/t/../deep/app").await, "/deep /app");
+    assert_eq!(
+        text(under, "/api/v1/t/../deep/app").await,
+        "/api/v1/deep /app"
+    );
+}
+
+#[tokio::test]
+async fn inside_a_nest_the_mount_may_be_said_instead() {
+    let sub_app = app().layer(RootPathLayer::new("/sub"));
+    let app = RootPathLayer::new(ROOT).wrap(Router::new().nest("/sub", sub_app));
+    assert_eq!(
+        text(app.clone(), "/api/v1/sub/app").await,
+        "/api/v1/sub /app"
+    );
+    assert_eq!(
+        fetch(app, "/sub/login").await.headers()[LOCATION],
+        "/api/v1/sub/app"
+    );
+}
+
+#[tokio::test]
+async fn path_parameters_are_those_of_the_route() {
+    let app = Router::new().route(
+        "/{a}/{b}",
+        get(|Path(path): Path<(String, String)>| async move { format!("{path:?}") }),
+    );
+    let app = RootPathLayer::new("/api").wrap(app);
+    assert_eq!(text(app, "/api/1/2").await, "(\"1\", \"2\")");
+}
+
+#[tokio::test]
+async fn a_router_with_state_and_methods_stays_what_it_is() {
+    let app = RootPathLayer::new(ROOT).wrap(
+        Router::new()
+            .route(
+                "/app",
+                get(|state: axum::extract::State<u32>| async move { state.0.to_string() }),
+            )
+            .with_state(7),
+    );
+    assert_eq!(text(app.clone(), "/api/v1/app").await, "7");
+    let request = Request::post("/api/v1/app").body(Body::empty()).unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn options_star_and_connect_reach_the_fallback() {
+    let show =
+        |root_path: RootPath, uri: Uri| async move { [("seen", format!("{root_path} {uri}"))] };
+    let app = RootPathLayer::new(ROOT).wrap(Router::new().fallback(show));
+    for (method, uri) in [("OPTIONS", "*"), ("CONNECT", "app.example:443")] {
+        let request = Request::builder().method(method).uri(uri);
+        let response = app
+            .clone()
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await;
+        let headers = response.unwrap().headers().clone();
+        assert_eq!(headers["seen"], format!("/api/v1 {uri}"));
+    }
+}
+
+#[tokio::test]
+async fn connect_info_tells_the_peer() {
+    let layer = || {
+        let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+        RootPathLayer::new("").with_forwarded(forwarded)
+    };
+    let app = || {
+        Router::new().route(
+            "/app",
+            get(
+                |root_path: RootPath, peer: ConnectInfo<SocketAddr>| async move {
+                    format!("{root_path} {}", peer.ip())
+                },
+            ),
+        )
+    };
+    let request =
+        "GET /app HTTP/1.1\r\nhost: x\r\nx-forwarded-prefix: /told\r\nconnection: close\r\n\r\n";
+
+    let wrapped = layer()
+        .wrap(app())
+        .into_make_service_with_connect_info::<SocketAddr>();
+    let (addr, _server) = serve(wrapped).await;
+    assert!(support::axum::raw(addr, request)
+        .await
+        .ends_with("/told 127.0.0.1"));
+
+    let around = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(
+        layer().layer(app()),
+    );
+    let (addr, _server) = serve(around).await;
+    assert!(support::axum::raw(addr, request)
+        .await
+        .ends_with("/told 127.0.0.1"));
+
+    let without = layer().wrap(Router::new().route("/app", get(show)));
+    let (addr, _server) = serve(without.into_make_service()).await;
+    assert!(support::axum::raw(addr, request)
+        .await
+        .ends_with("\r\n /app"));
+}
+
+#[tokio::test]
+async fn a_web_socket_goes_through() {
+    let echo = |upgrade: WebSocketUpgrade, root_path: RootPath| async move {
+        upgrade.on_upgrade(|mut socket| async move {
+            let greeting = Message::text(root_path.as_str());
+            socket.send(greeting).await.unwrap();
+            while let Some(Ok(message)) = socket.recv().await {
+                socket.send(message).await.unwrap();
+            }
+        })
+    };
+    let sub_app = Router::new()
+        .route("/ws", get(echo))
+        .layer(RootPathLayer::nested());
+    let app = Router::new().route("/ws", get(echo)).nest("/sub", sub_app);
+    let (addr, _server) = serve(RootPathLayer::new(ROOT).wrap(app).into_make_service()).await;
+    for (path, root_path) in [
+        ("/ws", "/api/v1"),
+        ("/api/v1/ws", "/api/v1"),
+        ("/api/v1/sub/ws", "/api/v1/sub"),
+    ] {
+        let url = format!("ws://{addr}{path}");
+        let (mut socket, _) = tokio_tungstenite::connect_async(&url).await.unwrap();
+        let greeting = socket.next().await.unwrap().unwrap();
+        assert_eq!(greeting.to_text().unwrap(), root_path, "{path}");
+        socket.send("hello".into()).await.unwrap();
+        assert_eq!(
+            socket.next().await.unwrap().unwrap().to_text().unwrap(),
+            "hello"
+        );
+    }
+}
+
+/// The layer asks neither for `Clone` nor for a body of a certain type.
+#[tokio::test]
+async fn a_service_need_not_be_clone() {
+    struct NotClone;
+    impl Service<Request<NotClone>> for NotClone {
+        type Response = Response<NotClone>;
+        type Error = std::fmt::Error;
+        type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
+        fn poll_ready(
+            &mut self,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Result<(), Self::Error>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, request: Request<NotClone>) -> Self::Future {
+            std::future::ready(Ok(Response::new(request.into_body())))
+        }
+    }
+    let mut service = RootPathLayer::new(ROOT).layer(NotClone);
+    let response = service
+        .ready()
+        .await
+        .unwrap()
+        .call(Request::new(NotClone))
+        .await;
+    let _: NotClone = response.unwrap().into_body();
+    let _: (&NotClone, &mut NotClone) = (&NotClone, service.get_mut());
+    let _: &NotClone = service.get_ref();
+    let _: NotClone = service.into_inner();
+}

@@ -1,0 +1,379 @@
+//! Forwarded root paths: which header, whose word, how many hops, and what is told.
+
+mod support;
+
+use http::{HeaderName, Request, Response};
+use std::net::IpAddr;
+use support::{emitted, get, get_with, location, root_path, seen};
+use tower_root_path::{
+    Forwarded, ForwardedPrefix, PeerAddr, RootPath, RootPathLayer, TrustedProxies,
+};
+
+const PREFIX: &str = "x-forwarded-prefix";
+
+fn forwarded() -> ForwardedPrefix {
+    ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback())
+}
+
+fn original_path() -> ForwardedPrefix {
+    let name = HeaderName::from_static("x-envoy-original-path");
+    ForwardedPrefix::original_path_header(name, TrustedProxies::loopback())
+}
+
+#[tokio::test]
+async fn a_forwarded_value_wins_over_the_configured_one() {
+    for (lines, expected) in [
+        (&[][..], "/configured"),
+        (&[(PREFIX, "/told")], "/told"),
+        (&[(PREFIX, "/configured")], "/configured"),
+        (&[(PREFIX, "")], ""),
+        (&[(PREFIX, "/")], ""),
+        (&[(PREFIX, " , ,")], ""),
+        (&[(PREFIX, "not/a/path")], "/configured"),
+        (&[("x-script-name", "/told")], "/configured"),
+    ] {
+        let layer = RootPathLayer::new("/configured").with_forwarded(forwarded());
+        let request = seen(&layer, get_with("/x", lines)).await;
+        assert_eq!(root_path(&request).unwrap_or(""), expected, "{lines:?}");
+        let location = location(&layer, get_with("/x", lines), "/login").await;
+        assert_eq!(location, format!("{expected}/login"), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_rightmost_hops_are_concatenated() {
+    for (hops, values, expected) in [
+        (1, &["/evil", "/api"][..], "/api"),
+        (1, &["/evil, /api"], "/api"),
+        (2, &["/edge", "/api"], "/edge/api"),
+        (2, &["/edge, /api"], "/edge/api"),
+        (2, &["/edge,/api"], "/edge/api"),
+        (2, &["/evil", "/edge/", "/api/"], "/edge/api"),
+        (2, &["/evil, /edge", ", /api ,"], "/edge/api"),
+        (2, &["/api"], "/api"),
+        (2, &["/", "/api"], "/api"),
+        (3, &["/a", "/b, /c"], "/a/b/c"),
+        (1, &["//evil", "/api"], "/api"),
+        (2, &["//evil", "/api"], "/fallback"),
+        (2, &["/edge", "api"], "/fallback"),
+    ] {
+        let layer = RootPathLayer::new("/fallback").with_forwarded(forwarded().hops(hops));
+        let lines = values
+            .iter()
+            .map(|value| (PREFIX, *value))
+            .collect::<Vec<_>>();
+        let request = seen(layer, get_with("/x", &lines)).await;
+        assert_eq!(root_path(&request), Some(expected), "{hops} {values:?}");
+    }
+}
+
+#[test]
+fn hops_that_are_too_long_together_are_invalid() {
+    let long = "/".to_owned() + &"a".repeat(1000);
+    let request = get_with("/x", &[(PREFIX, &long), (PREFIX, &long)]);
+    assert!(matches!(
+        forwarded().hops(1).read(&request),
+        Forwarded::Used(_)
+    ));
+    let found = forwarded().hops(2).read(&request).to_string();
+    assert!(
+        found.ends_with("2002 bytes long, at most 1024 are allowed"),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn the_root_path_is_what_is_in_front_of_the_path_that_arrived() {
+    for (original, arrived, expected) in [
+        (&["/api/v1/users?page=2"][..], "/users?page=2", "/api/v1"),
+        (&["/api/v1/users?page=2"], "/users", "/api/v1"),
+        (&["/api/v1"], "/", "/api/v1"),
+        (&["/api/v1/"], "/", "/api/v1"),
+        (&["/api/v1?x"], "/?x", "/api/v1"),
+        (&["/api/v1/a,b"], "/a,b", "/api/v1"),
+        (&["/users"], "/users", ""),
+        (&["/a/a/x"], "/a/x", "/a"),
+        (&["/evil/users", "/api/v1/users"], "/users", "/api/v1"),
+        (&[""], "/users", ""),
+        // No clean cut, or no root path in front of it.
+        (&["/apiusers"], "/users", "/fallback"),
+        (&["/api/v1/users"], "/other", "/fallback"),
+        (&["/users"], "/api/v1/users", "/fallback"),
+        (&["//evil.example/users"], "/users", "/fallback"),
+        (&["https://app.example/api/users"], "/users", "/fallback"),
+        (&["/api%2Fv1/users"], "/users", "/fallback"),
+        (&["/evil, /api/users"], "/users", "/fallback"),
+    ] {
+        let layer = RootPathLayer::new("/fallback").with_forwarded(original_path());
+        let lines = original
+            .iter()
+            .map(|value| ("x-envoy-original-path", *value));
+        let request = get_with(arrived, &lines.collect::<Vec<_>>());
+        let request = seen(layer, request).await;
+        let case = format!("{original:?} {arrived}");
+        assert_eq!(root_path(&request).unwrap_or(""), expected, "{case}");
+        assert_eq!(request.uri(), arrived, "{case}: is stripped already");
+    }
+}
+
+#[test]
+fn two_hops_of_original_paths_are_the_older_one() {
+    let lines = [
+        ("x-envoy-original-path", "/evil/edge/api/users"),
+        ("x-envoy-original-path", "/edge/api/users"),
+        ("x-envoy-original-path", "/api/users"),
+    ];
+    let read = |hops| original_path().hops(hops).read(&get_with("/users", &lines));
+    assert_eq!(read(1), Forwarded::Used(RootPath::from_static("/api")));
+    assert_eq!(read(2), Forwarded::Used(RootPath::from_static("/edge/api")));
+}
+
+#[test]
+fn only_a_trusted_peer_counts() {
+    let read = |trusted: &str, peer: Option<&str>| {
+        let trusted = trusted.parse::<TrustedProxies>().unwrap();
+        let mut request = Request::builder().header(PREFIX, "/api").body(()).unwrap();
+        if let Some(peer) = peer {
+            let peer = PeerAddr::from((peer.parse::<IpAddr>().unwrap(), 4711));
+            request.extensions_mut().insert(peer);
+        }
+        ForwardedPrefix::x_forwarded_prefix(trusted)
+            .read(&request)
+            .to_string()
+    };
+    for (trusted, peer, expected) in [
+        ("10.0.0.0/8", Some("10.1.2.3"), "used"),
+        ("10.0.0.0/8", Some("::ffff:10.1.2.3"), "used"),
+        ("::ffff:10.0.0.0/104", Some("10.1.2.3"), "used"),
+        ("::ffff:10.1.2.3", Some("10.1.2.3"), "used"),
+        ("10.1.2.3/8", Some("10.255.255.255"), "used"),
+        ("10.0.0.0/8", Some("11.0.0.0"), "untrusted peer"),
+        ("10.0.0.0/8", Some("::a01:203"), "untrusted peer"),
+        ("::/0", Some("10.1.2.3"), "untrusted peer"),
+        ("::/0", Some("2001:db8::1"), "used"),
+        ("0.0.0.0/0", Some("192.0.2.1"), "used"),
+        ("192.0.2.1", Some("192.0.2.1"), "used"),
+        ("192.0.2.1", Some("192.0.2.2"), "untrusted peer"),
+        ("fd00::/8, 192.0.2.1", Some("fd12::1"), "used"),
+        ("", Some("127.0.0.1"), "untrusted peer"),
+        ("0.0.0.0/0, ::/0", None, "unknown peer"),
+    ] {
+        assert_eq!(read(trusted, peer), expected, "{trusted} {peer:?}");
+    }
+}
+
+#[test]
+fn a_list_of_proxies_is_parsed_strictly() {
+    for bad in [
+        "all",
+        "*",
+        "10.0.0.0/33",
+        "010.0.0.1",
+        "010.1.2.3/8",
+        "10.0.0.0/+8",
+        "10.0.0.0/",
+        "10.0.0.0/8/8",
+        "::1/129",
+        "localhost",
+        "10.0.0.1:80",
+        "10.0.0.0-10.0.0.9",
+    ] {
+        let error = format!("10.0.0.1, {bad}")
+            .parse::<TrustedProxies>()
+            .unwrap_err();
+        assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
+    }
+}
+
+#[test]
+fn everybody_is_trusted_only_if_it_is_spelled_out() {
+    let request = Request::builder().header(PREFIX, "/api").body(()).unwrap();
+    let read = |trusted| ForwardedPrefix::x_forwarded_prefix(trusted).read(&request);
+    assert_eq!(read(TrustedProxies::loopback()), Forwarded::UnknownPeer);
+    assert_eq!(read(TrustedProxies::private()), Forwarded::UnknownPeer);
+    assert_eq!(read(TrustedProxies::default()), Forwarded::UnknownPeer);
+    let used = Forwarded::Used(RootPath::from_static("/api"));
+    assert_eq!(read(TrustedProxies::all()), used);
+    assert_eq!(
+        read(TrustedProxies::loopback().and(TrustedProxies::all())),
+        used
+    );
+}
+
+#[test]
+fn the_peers_address_may_come_from_a_function() {
+    #[derive(Clone)]
+    struct Source(IpAddr);
+    let forwarded = forwarded().peer_addr(|extensions| Some(extensions.get::<Source>()?.0));
+    let request = |source: [u8; 4]| {
+        let mut request = get_with("/", &[(PREFIX, "/api")]);
+        request.extensions_mut().insert(Source(source.into()));
+        request
+    };
+    assert_eq!(forwarded.read(&request([127, 0, 0, 9])).to_string(), "used");
+    // `PeerAddr` would be trusted, but nobody asks it.
+    assert_eq!(
+        forwarded.read(&request([192, 0, 2, 1])).to_string(),
+        "untrusted peer"
+    );
+    let nobody = get_with("/", &[(PREFIX, "/api")]);
+    assert_eq!(forwarded.read(&nobody).to_string(), "unknown peer");
+}
+
+#[tokio::test]
+async fn vary_names_the_header_once() {
+    for (emitted_vary, expected) in [
+        (&[][..], &["x-forwarded-prefix"][..]),
+        (&["accept"], &["accept", "x-forwarded-prefix"]),
+        (
+            &["Accept, X-Forwarded-Prefix"],
+            &["Accept, X-Forwarded-Prefix"],
+        ),
+        (
+            &["accept", "x-forwarded-prefix"],
+            &["accept", "x-forwarded-prefix"],
+        ),
+        (&["accept, *"], &["accept, *"]),
+        (
+            &["x-forwarded-prefix-2"],
+            &["x-forwarded-prefix-2", "x-forwarded-prefix"],
+        ),
+    ] {
+        let lines = emitted_vary.iter().map(|value| ("vary", value.as_bytes()));
+        let lines = lines.collect::<Vec<_>>();
+        let layer = RootPathLayer::new("/api").with_forwarded(forwarded());
+        for request in [get("/x"), get_with("/x", &[(PREFIX, "/told")])] {
+            let headers = emitted(&layer, request, &lines).await;
+            let vary = headers.get_all("vary").iter().collect::<Vec<_>>();
+            assert_eq!(vary, expected);
+        }
+    }
+    let lines: &[(&str, &[u8])] = &[];
+    for layer in [
+        RootPathLayer::new("/api"),
+        RootPathLayer::new("/api")
+            .with_forwarded(forwarded())
+            .without_vary(),
+        RootPathLayer::new("/api")
+            .without_vary()
+            .with_forwarded(forwarded()),
+    ] {
+        assert!(!emitted(layer, get("/x"), lines).await.contains_key("vary"));
+    }
+}
+
+#[tokio::test]
+async fn two_layers_that_listen_concatenate_and_vary_by_both() {
+    let script_name = HeaderName::from_static("x-script-name");
+    let layers = (
+        RootPathLayer::new("").with_forwarded(forwarded()),
+        RootPathLayer::new("").with_forwarded(ForwardedPrefix::prefix_header(
+            script_name,
+            TrustedProxies::loopback(),
+        )),
+    );
+    let request = || get_with("/x", &[(PREFIX, "/edge"), ("x-script-name", "/app")]);
+    assert_eq!(
+        root_path(&seen(&layers, request()).await),
+        Some("/edge/app")
+    );
+    assert_eq!(location(&layers, request(), "/y").await, "/edge/app/y");
+    let headers = emitted(&layers, request(), &[]).await;
+    assert_eq!(headers.get_all("vary").iter().count(), 2);
+}
+
+#[cfg(feature = "axum")]
+#[test]
+fn axum_knows_the_peer_by_connect_info() {
+    use axum::extract::{connect_info::MockConnectInfo, ConnectInfo};
+    use std::net::SocketAddr;
+
+    let mut request = Request::builder().header(PREFIX, "/api").body(()).unwrap();
+    let peer = SocketAddr::from(([127, 0, 0, 1], 4711));
+    request.extensions_mut().insert(MockConnectInfo(peer));
+    assert_eq!(forwarded().read(&request).to_string(), "used");
+    let other = SocketAddr::from(([192, 0, 2, 1], 4711));
+    request.extensions_mut().insert(ConnectInfo(other));
+    assert_eq!(forwarded().read(&request).to_string(), "untrusted peer");
+}
+
+/// An event for each reason, not for each request.
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn a_reason_is_told_once() {
+    use std::sync::{Arc, Mutex};
+    use tracing::{field::Visit, span, subscriber::Interest, Event, Metadata, Subscriber};
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber for Log {
+        fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+            Interest::always()
+        }
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, event: &Event<'_>) {
+            struct Text(String);
+            impl Visit for Text {
+                fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                    self.0 += &format!("{value:?} ");
+                }
+            }
+            let mut text = Text(String::new());
+            event.record(&mut text);
+            self.0.lock().unwrap().push(text.0);
+        }
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let layer = RootPathLayer::new("/api").with_forwarded(forwarded());
+    let unknown = || Request::builder().header(PREFIX, "/x").body(()).unwrap();
+    let untrusted = || {
+        let mut request = unknown();
+        request
+            .extensions_mut()
+            .insert(PeerAddr::from(([192, 0, 2, 1], 1)));
+        request
+    };
+    for _ in 0..3 {
+        for request in [
+            unknown(),
+            untrusted(),
+            get_with("/", &[(PREFIX, "//evil")]),
+            get_with("/", &[(PREFIX, "//other")]),
+            get_with("/", &[(PREFIX, "evil")]),
+            get_with("/", &[(PREFIX, "/fine")]),
+            get("/"),
+        ] {
+            support::send(&layer, request, |_| Response::new(())).await;
+        }
+    }
+    let log = log.0.lock().unwrap();
+    assert_eq!(log.len(), 4, "{log:#?}");
+    assert!(
+        log[0].contains("into_make_service_with_connect_info"),
+        "{}",
+        log[0]
+    );
+    assert!(log[1].contains("untrusted peer"), "{}", log[1]);
+    assert!(
+        log[2].contains("\"//evil\": empty segment at byte 1"),
+        "{}",
+        log[2]
+    );
+    assert!(
+        log[3].contains("\"evil\": must start with '/'"),
+        "{}",
+        log[3]
+    );
+}

@@ -1,0 +1,170 @@
+//! The cases of `vectors/requests.json`: requests that were somebody's vulnerability.
+//!
+//! R09 to R12 are about parsing `Forwarded`, which this crate never reads.
+
+mod support;
+
+use http::Request;
+use support::{emitted, get, get_with, location, root_path, seen, vectors};
+use tower_root_path::{
+    Forwarded, ForwardedPrefix, PeerAddr, RootPath, RootPathLayer, TrustedProxies,
+};
+
+fn forwarded() -> RootPathLayer {
+    let trusted = TrustedProxies::loopback();
+    RootPathLayer::new("").with_forwarded(ForwardedPrefix::x_forwarded_prefix(trusted))
+}
+
+async fn root_path_of(lines: &[(&'static str, &str)]) -> String {
+    let request = seen(forwarded(), get_with("/x", lines)).await;
+    root_path(&request).unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn which_headers_are_read() {
+    for (id, lines, expected) in [
+        (
+            "R01",
+            &[
+                ("x-forwarded-prefix", "/evil"),
+                ("x-forwarded-prefix", "/api"),
+            ][..],
+            "/api",
+        ),
+        ("R02", &[("x_forwarded_prefix", "/evil")], ""),
+        ("R03", &[("x.forwarded.prefix", "/evil")], ""),
+        (
+            "R04",
+            &[
+                ("connection", "x-forwarded-prefix"),
+                ("x-forwarded-prefix", "/api"),
+            ],
+            "/api",
+        ),
+        (
+            "R08",
+            &[
+                ("forwarded", "for=1.2.3.4;prefix=/evil"),
+                ("x-forwarded-prefix", "/api"),
+            ],
+            "/api",
+        ),
+        (
+            "R09",
+            &[("forwarded", "for=\"127.0.0.1;host=evil.com;prefix=/evil\"")],
+            "",
+        ),
+        (
+            "R10",
+            &[("forwarded", "for=\"a, host=evil;prefix=/evil\"")],
+            "",
+        ),
+        ("R11", &[("forwarded", "prefix=/a;prefix=/b")], ""),
+        (
+            "R23",
+            &[("x-original-url", "/admin"), ("x-rewrite-url", "/admin")],
+            "",
+        ),
+        (
+            "R24",
+            &[
+                ("x-forwarded-uri", "/e/x"),
+                ("x-envoy-original-path", "/e/x"),
+            ],
+            "",
+        ),
+    ] {
+        assert!(
+            vectors("requests").iter().any(|case| case["id"] == id),
+            "{id}"
+        );
+        assert_eq!(root_path_of(lines).await, expected, "{id}");
+        let request = seen(forwarded(), get_with("/x", lines)).await;
+        assert_eq!(request.uri(), "/x", "{id}");
+        for (name, _) in lines {
+            assert!(
+                request.headers().contains_key(*name),
+                "{id}: nothing is lost"
+            );
+        }
+    }
+}
+
+#[test]
+fn r05_r06_r07_whose_word_counts() {
+    let trusted = "10.0.0.0/8".parse::<TrustedProxies>().unwrap();
+    let forwarded = ForwardedPrefix::x_forwarded_prefix(trusted);
+    let mut request = Request::builder()
+        .header("x-forwarded-prefix", "/api")
+        .body(())
+        .unwrap();
+    assert_eq!(forwarded.read(&request), Forwarded::UnknownPeer, "R07");
+    for (id, peer, expected) in [
+        ("R05", "192.0.2.1", Forwarded::UntrustedPeer),
+        (
+            "R06",
+            "::ffff:10.0.0.1",
+            Forwarded::Used(RootPath::from_static("/api")),
+        ),
+    ] {
+        let peer = PeerAddr::from((peer.parse::<std::net::IpAddr>().unwrap(), 1));
+        request.extensions_mut().insert(peer);
+        assert_eq!(forwarded.read(&request), expected, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn r13_r14_r15_what_an_app_echoes_leads_nowhere_else() {
+    for (id, uri, emitted, expected) in [
+        (
+            "R13",
+            "//evil.example/",
+            "//evil.example",
+            "/api/v1/evil.example",
+        ),
+        (
+            "R13",
+            "/api/v1//evil.example/",
+            "//evil.example",
+            "/api/v1/evil.example",
+        ),
+        (
+            "R14",
+            "/\\evil.example/",
+            "/\\evil.example",
+            "/api/v1/evil.example",
+        ),
+        (
+            "R15",
+            "http://evil.example/x",
+            "http://evil.example/x/",
+            "/api/v1/x/",
+        ),
+    ] {
+        let location = location(RootPathLayer::new("/api/v1"), get(uri), emitted).await;
+        assert_eq!(location, expected, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn r16_to_r22_what_is_stripped() {
+    for (id, uri, expected) in [
+        ("R16", "/api/v1evil", "/api/v1evil"),
+        ("R17", "/api/v1", "/"),
+        ("R18", "/api/v1//admin", "//admin"),
+        ("R19", "/api/v1/../admin", "/../admin"),
+        ("R19", "/api/v1/%2e%2e/admin", "/%2e%2e/admin"),
+        ("R20", "/api/v1../admin", "/api/v1../admin"),
+        ("R21", "/API/v1/x", "/API/v1/x"),
+        ("R22", "/ap%69/v1/x", "/ap%69/v1/x"),
+    ] {
+        let request = seen(RootPathLayer::new("/api/v1"), get(uri)).await;
+        assert_eq!(request.uri(), expected, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn r25_a_cache_knows_what_the_response_depends_on() {
+    let headers = emitted(forwarded(), get("/x"), &[("location", b"/y")]).await;
+    assert_eq!(headers["vary"], "x-forwarded-prefix");
+}

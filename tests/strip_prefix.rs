@@ -1,0 +1,83 @@
+//! The gateway's side.
+
+mod support;
+
+use support::{get, get_with, root_path, seen};
+use tower_root_path::{ForwardedPrefix, RootPathLayer, StripPrefixLayer, TrustedProxies};
+
+const PREFIX: &str = "x-forwarded-prefix";
+
+fn told(request: &http::Request<()>) -> Vec<&str> {
+    let lines = request.headers().get_all(PREFIX).iter();
+    lines.map(|line| line.to_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn strips_at_a_segment_boundary_and_tells_the_app() {
+    for (uri, expected, prefixes) in [
+        ("/api/v1/app?x=1", "/app?x=1", &["/api/v1"][..]),
+        ("/api/v1", "/", &["/api/v1"]),
+        ("/api/v1?x", "/?x", &["/api/v1"]),
+        (
+            "http://app.example/api/v1/app",
+            "http://app.example/app",
+            &["/api/v1"],
+        ),
+        ("/api/v10/app", "/api/v10/app", &[]),
+        ("/app", "/app", &[]),
+        ("*", "*", &[]),
+    ] {
+        let request = seen(StripPrefixLayer::new("/api/v1"), get(uri)).await;
+        assert_eq!(request.uri(), expected, "{uri}");
+        assert_eq!(told(&request), prefixes, "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_clients_own_header_never_gets_through() {
+    let spoofed = [
+        (PREFIX, "/spoofed"),
+        (PREFIX, "/again"),
+        ("x_forwarded_prefix", "/spoofed"),
+        ("x-forwarded_prefix", "/spoofed"),
+        ("x.forwarded.prefix", "/spoofed"),
+        ("x-forwarded-proto", "https"),
+    ];
+    for (prefix, uri, prefixes) in [
+        ("/api/v1", "/api/v1/app", &["/api/v1"][..]),
+        ("/api/v1", "/app", &[]),
+        ("", "/app", &[]),
+        ("/", "/api/v1/app", &[]),
+    ] {
+        let request = seen(StripPrefixLayer::new(prefix), get_with(uri, &spoofed)).await;
+        assert_eq!(told(&request), prefixes, "{uri}");
+        let others = request.headers().keys().map(|name| name.as_str());
+        let others = others.filter(|name| *name != PREFIX).collect::<Vec<_>>();
+        assert_eq!(others, ["host", "x-forwarded-proto"], "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_hop_before_stays_in_front() {
+    let layer = StripPrefixLayer::new("/v1").trust_previous_hop();
+    let request = seen(&layer, get_with("/v1/app", &[(PREFIX, "/api")])).await;
+    assert_eq!(told(&request), ["/api", "/v1"]);
+    let request = seen(&layer, get_with("/other", &[(PREFIX, "/api")])).await;
+    assert_eq!(told(&request), ["/api"]);
+}
+
+#[tokio::test]
+async fn two_gateways_and_an_app_make_one_root_path() {
+    let app = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback()).hops(2);
+    let stack = (
+        StripPrefixLayer::new("/api"),
+        (
+            StripPrefixLayer::new("/v1").trust_previous_hop(),
+            RootPathLayer::new("").with_forwarded(app),
+        ),
+    );
+    let request = get_with("/api/v1/app", &[(PREFIX, "/spoofed")]);
+    let request = seen(stack, request).await;
+    assert_eq!(request.uri(), "/app");
+    assert_eq!(root_path(&request), Some("/api/v1"));
+}
