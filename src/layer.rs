@@ -7,6 +7,7 @@ use crate::{
     service::RootPathService,
     RootPath,
 };
+use http::HeaderValue;
 use std::{env, error, fmt, sync::Arc};
 use tower_layer::Layer;
 
@@ -61,8 +62,28 @@ pub(crate) struct Config {
     pub(crate) nested: bool,
     pub(crate) strip: Strip,
     pub(crate) rewrite: Rewrite,
-    pub(crate) vary: bool,
+    adds_vary: bool,
     pub(crate) told: Told,
+}
+
+impl Config {
+    /// Whether no request can have a root path.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        #[cfg(feature = "axum")]
+        if self.nested {
+            return false;
+        }
+        self.root_path.is_empty() && self.forwarded.is_none()
+    }
+
+    /// The member to add to `Vary`.
+    pub(crate) fn vary(&self) -> Option<&HeaderValue> {
+        self.forwarded
+            .as_ref()
+            .filter(|_| self.adds_vary)
+            .map(ForwardedPrefix::vary)
+    }
 }
 
 /// Whether [`RootPathLayer`] takes the root path off the request path.
@@ -209,7 +230,7 @@ impl RootPathLayer {
     /// otherwise, or have none.
     #[must_use]
     pub fn without_vary(self) -> Self {
-        self.with(|config| config.vary = false)
+        self.with(|config| config.adds_vary = false)
     }
 
     /// Whether the root path is taken off the request path; [`Strip::IfPresent`] unless told
@@ -241,7 +262,7 @@ impl From<RootPath> for RootPathLayer {
                 nested: false,
                 strip: Strip::default(),
                 rewrite: Rewrite::default(),
-                vary: true,
+                adds_vary: true,
                 told: Told::default(),
             }),
         }

@@ -9,6 +9,7 @@ use crate::{
 use http::{header::VARY, HeaderMap, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use std::{
+    borrow::Cow,
     fmt,
     future::Future,
     pin::Pin,
@@ -108,7 +109,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(cx))?;
-        if let Some(pending) = this.pending.take() {
+        if let Some(pending) = this.pending {
             pending.leave(&mut response);
         }
         Poll::Ready(Ok(response))
@@ -130,68 +131,49 @@ struct Rewritten;
 
 /// The way in: decides the root path, strips it, and puts the whole one in the extensions.
 fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
-    let mut own = Part::of(config, request);
-    let outer = request.extensions().get::<RootPath>();
-    let inside_another = outer.is_some_and(|outer| !outer.is_empty());
-    let whole = match outer.map(|outer| outer.concat(&own.root_path)) {
-        None => own.root_path.clone(),
-        Some(Ok(whole)) => whole,
-        // Too long together: what the inner one adds counts as none.
-        Some(Err(_)) => {
-            own = Part::default();
-            RootPath::EMPTY
-        }
+    let whole = if config.is_idle() {
+        None
+    } else {
+        Part::of(config, request).add_to(request)
     };
-    let has_part = !own.root_path.is_empty();
 
-    if own.strip && has_part {
-        uri::strip_from(request.uri_mut(), own.root_path.as_str());
-    }
-    if has_part || own.left_out {
-        let told = whole.clone().passing_on(request.uri().path());
-        match request.extensions_mut().get_mut::<RootPath>() {
-            Some(there) => *there = told,
-            None => drop(request.extensions_mut().insert(told)),
-        }
-    }
-
-    let rewrites = !config.rewrite.is_none();
     let path_looks_like_a_host = rewrite::looks_like_a_host(request.uri().path().as_bytes());
-    let varies = config.vary && config.forwarded.is_some();
-    if !(varies || rewrites && (has_part || path_looks_like_a_host)) {
+    let rewrites = (whole.is_some() || path_looks_like_a_host) && !config.rewrite.is_none();
+    if !rewrites && config.vary().is_none() {
         return None;
     }
-    let base = if has_part {
-        Base {
-            mounts: own.carried_in(&whole),
-            root_path: whole,
-            authority: if rewrites {
+    let (base, inside_another) = match whole {
+        Some(Whole {
+            root_path,
+            mounts,
+            inside_another,
+        }) => {
+            let authority = if rewrites {
                 Authority::of(request)
             } else {
                 None
-            },
-            path_looks_like_a_host,
+            };
+            let base = Base {
+                root_path,
+                mounts,
+                authority,
+                path_looks_like_a_host,
+            };
+            (base, inside_another)
         }
-    } else {
-        // Whatever a layer further out adds, it adds itself.
-        Base {
-            mounts: [0; 2],
-            root_path: RootPath::EMPTY,
-            authority: None,
-            path_looks_like_a_host,
-        }
+        // What a layer further out has to add, it adds itself.
+        None => (Base::nowhere(path_looks_like_a_host), false),
     };
     Some(Pending {
         config: Arc::clone(config),
         base,
-        inside_another: inside_another && has_part,
+        inside_another,
     })
 }
 
 /// What one layer adds to the root path.
-#[derive(Default)]
-struct Part {
-    root_path: RootPath,
+struct Part<'a> {
+    root_path: Cow<'a, RootPath>,
     strip: bool,
     /// How much of the end of the root path a reference may carry alone, because the routers show
     /// it to the app (axum's `OriginalUri`).
@@ -200,8 +182,15 @@ struct Part {
     left_out: bool,
 }
 
-impl Part {
-    fn of<B>(config: &Config, request: &Request<B>) -> Self {
+/// The root path that the app sees.
+struct Whole {
+    root_path: RootPath,
+    mounts: [usize; 2],
+    inside_another: bool,
+}
+
+impl<'a> Part<'a> {
+    fn of<B>(config: &'a Config, request: &Request<B>) -> Self {
         #[cfg(feature = "axum")]
         if config.nested {
             return Self::mounted(request);
@@ -211,63 +200,91 @@ impl Part {
             let found = forwarded.read_or_reuse(request, &config.root_path);
             config.told.tell(forwarded, &found);
             if let Forwarded::Used(root_path) = found {
-                return Self {
-                    root_path,
-                    strip: strip && !forwarded.tells_stripped(),
-                    ..Self::default()
-                };
+                let strip = strip && !forwarded.tells_stripped();
+                return Self::new(Cow::Owned(root_path), strip);
             }
         }
+        Self::new(Cow::Borrowed(&config.root_path), strip)
+    }
+
+    fn new(root_path: Cow<'a, RootPath>, strip: bool) -> Self {
         Self {
-            root_path: config.root_path.clone(),
+            root_path,
             strip,
-            ..Self::default()
+            shown: 0,
+            left_out: false,
         }
     }
 
     #[cfg(feature = "axum")]
     fn mounted<B>(request: &Request<B>) -> Self {
         let Some(mount) = crate::axum::mount(request) else {
-            return Self::default();
+            return Self::new(Cow::Owned(RootPath::EMPTY), false);
         };
-        match RootPath::from_request_path(mount.own) {
-            Ok(root_path) => Self {
-                root_path,
-                strip: false,
-                shown: mount.shown.len(),
-                left_out: false,
-            },
-            Err(_) => Self {
-                left_out: true,
-                ..Self::default()
-            },
+        let root_path = RootPath::from_request_path(mount.own);
+        Self {
+            left_out: root_path.is_err(),
+            root_path: Cow::Owned(root_path.unwrap_or_default()),
+            strip: false,
+            shown: mount.shown.len(),
         }
     }
 
-    /// Where in the `whole` root path the parts begin that a reference may carry alone.
-    fn carried_in(&self, whole: &RootPath) -> [usize; 2] {
-        let before = |len| whole.as_str().len().saturating_sub(len);
-        [before(self.shown), before(self.root_path.as_str().len())]
+    /// Strips this part from the request path, and tells the app the whole root path. `None` if
+    /// this part adds nothing to what is told already.
+    fn add_to<B>(self, request: &mut Request<B>) -> Option<Whole> {
+        if self.root_path.is_empty() && !self.left_out {
+            return None;
+        }
+        let len = self.root_path.as_str().len();
+        let outer = request.extensions().get::<RootPath>();
+        let told_already = outer.is_some();
+        let inside_another = outer.is_some_and(|outer| !outer.is_empty());
+        let root_path = match outer {
+            None => self.root_path.into_owned(),
+            // Too long together: this part counts as none.
+            Some(outer) => outer.concat(&self.root_path).ok()?,
+        };
+        let outer_len = root_path.as_str().len() - len;
+
+        if self.strip {
+            uri::strip_from(request.uri_mut(), &root_path.as_str()[outer_len..]);
+        }
+        let told = root_path.clone().passing_on(request.uri().path());
+        let extensions = request.extensions_mut();
+        if !told_already {
+            extensions.insert(told);
+        } else if let Some(there) = extensions.get_mut() {
+            *there = told;
+        }
+        (len > 0).then(|| Whole {
+            mounts: [
+                root_path.as_str().len().saturating_sub(self.shown),
+                outer_len,
+            ],
+            root_path,
+            inside_another,
+        })
     }
 }
 
 impl Pending {
     /// The way out.
-    fn leave<B>(self, response: &mut Response<B>) {
+    fn leave<B>(&self, response: &mut Response<B>) {
         let Self {
             config,
             base,
             inside_another,
         } = self;
-        if let (true, Some(forwarded)) = (config.vary, &config.forwarded) {
-            add_vary(response.headers_mut(), forwarded.vary());
+        if let Some(vary) = config.vary() {
+            add_vary(response.headers_mut(), vary);
         }
         if response.headers().is_empty() || response.extensions().get::<Rewritten>().is_some() {
             return;
         }
-        let seen = config.rewrite.apply(response.headers_mut(), &base);
+        let seen = config.rewrite.apply(response.headers_mut(), base);
         // The first extension costs three allocations.
-        if seen && inside_another {
+        if seen && *inside_another {
             response.extensions_mut().insert(Rewritten);
         }
     }

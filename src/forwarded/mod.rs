@@ -17,7 +17,7 @@ use crate::{
     uri, RootPath,
 };
 use http::{Extensions, HeaderName, HeaderValue, Request};
-use std::{error, fmt, net::IpAddr, num::NonZeroUsize};
+use std::{error, fmt, iter, net::IpAddr, num::NonZeroUsize};
 
 pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
@@ -198,9 +198,10 @@ impl ForwardedPrefix {
     /// [`read`](Self::read), with a root path that is likely to be the one told: comparing is
     /// cheaper than parsing, and its clone than a new one.
     pub(crate) fn read_or_reuse<B>(&self, request: &Request<B>, likely: &RootPath) -> Forwarded {
-        if !request.headers().contains_key(&self.header) {
+        let mut lines = request.headers().get_all(&self.header).iter();
+        let Some(last) = lines.next_back() else {
             return Forwarded::Absent;
-        }
+        };
         if !self.trusted.is_everybody() {
             match self.peer.addr(request.extensions()) {
                 None => return Forwarded::UnknownPeer,
@@ -208,10 +209,13 @@ impl ForwardedPrefix {
                 Some(_) => {}
             }
         }
-        let lines = request.headers().get_all(&self.header).iter();
+        let from_the_right = iter::once(last).chain(lines.rev());
         let told = match self.kind {
-            Kind::Prefix => self.prefix(lines, likely),
-            Kind::OriginalPath => self.in_front_of(request.uri().path(), lines),
+            Kind::Prefix if self.hops == NonZeroUsize::MIN && last == likely.as_str() => {
+                Ok(likely.clone())
+            }
+            Kind::Prefix => self.prefix(from_the_right),
+            Kind::OriginalPath => self.in_front_of(request.uri().path(), from_the_right),
         };
         told.map_or_else(Forwarded::Invalid, Forwarded::Used)
     }
@@ -228,24 +232,17 @@ impl ForwardedPrefix {
 
     fn prefix<'a>(
         &self,
-        lines: impl DoubleEndedIterator<Item = &'a HeaderValue>,
-        likely: &RootPath,
+        lines_from_the_right: impl Iterator<Item = &'a HeaderValue>,
     ) -> Result<RootPath, InvalidForwarded> {
-        let mut from_the_right = lines
-            .rev()
+        let mut members = lines_from_the_right
             .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
             .map(trim_ows)
             .filter(|member| !member.is_empty())
             .take(self.hops.get());
-        let Some(last) = from_the_right.next() else {
-            return Ok(RootPath::EMPTY);
-        };
-        let last = if last == likely.as_str().as_bytes() {
-            likely.clone()
-        } else {
-            RootPath::try_from(last)?
-        };
-        Ok(from_the_right.try_fold(last, |inner, outer| {
+        let innermost = members
+            .next()
+            .map_or(Ok(RootPath::EMPTY), RootPath::try_from)?;
+        Ok(members.try_fold(innermost, |inner, outer| {
             RootPath::try_from(outer)?.concat(&inner)
         })?)
     }
@@ -253,10 +250,9 @@ impl ForwardedPrefix {
     fn in_front_of<'a>(
         &self,
         path: &str,
-        lines: impl DoubleEndedIterator<Item = &'a HeaderValue>,
+        lines_from_the_right: impl Iterator<Item = &'a HeaderValue>,
     ) -> Result<RootPath, InvalidForwarded> {
-        let Some(original) = lines
-            .rev()
+        let Some(original) = lines_from_the_right
             .map(|line| trim_ows(line.as_bytes()))
             .filter(|line| !line.is_empty())
             .take(self.hops.get())

@@ -18,6 +18,16 @@ pub(crate) struct Base {
 }
 
 impl Base {
+    /// Without a root path.
+    pub(crate) fn nowhere(path_looks_like_a_host: bool) -> Self {
+        Self {
+            root_path: RootPath::EMPTY,
+            mounts: [0; 2],
+            authority: None,
+            path_looks_like_a_host,
+        }
+    }
+
     /// What is missing in front of the path `/` + `rest`.
     fn missing_prefix(&self, rest: &[u8]) -> &str {
         let root_path = self.root_path.as_str();

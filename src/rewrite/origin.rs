@@ -1,6 +1,6 @@
 //! Which references mean this app although they name a host.
 
-use http::{uri, HeaderValue, Request, Uri};
+use http::{header::HOST, uri, HeaderMap, HeaderValue, Request, Uri};
 use std::{error, fmt, str::FromStr};
 
 /// A scheme and an authority that mean this app, such as `http://127.0.0.1:3000`.
@@ -137,7 +137,7 @@ impl Authority {
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
         let source = match request.uri().authority() {
             Some(authority) => Source::Uri(authority.clone()),
-            None => Source::Host(request.headers().get(http::header::HOST)?.clone()),
+            None => Source::Host(host(request.headers())?.clone()),
         };
         Some(Self {
             scheme: Scheme::of(request.uri()),
@@ -166,6 +166,17 @@ impl Authority {
                 .without_default_port(own)
                 .eq_ignore_ascii_case(scheme.without_default_port(authority)),
         }
+    }
+}
+
+/// User agents ought to send it first ([RFC 9110, section 7.2]), and a look there is cheaper than
+/// a hash.
+///
+/// [RFC 9110, section 7.2]: https://www.rfc-editor.org/rfc/rfc9110#section-7.2
+fn host(headers: &HeaderMap) -> Option<&HeaderValue> {
+    match headers.iter().next() {
+        Some((name, host)) if name == HOST => Some(host),
+        _ => headers.get(HOST),
     }
 }
 
