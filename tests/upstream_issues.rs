@@ -73,7 +73,7 @@ async fn axum_1731_and_tower_http_413_nested_serve_dir_redirects_to_where_it_is(
 }
 
 /// Where a browser ends: without a root path a reference may keep its authority.
-fn path_of<'a>(location: &'a str, addr: SocketAddr) -> &'a str {
+fn path_of(location: &str, addr: SocketAddr) -> &str {
     location
         .strip_prefix(&format!("http://{addr}"))
         .unwrap_or(location)

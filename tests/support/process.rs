@@ -1,1 +1,224 @@
 //! Programs that a test starts, and ends by their id.
+
+use std::{
+    env, fs,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{self, Child, Command, Stdio},
+    sync::{
+        atomic::{AtomicU16, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a program may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program that ends with the test, whether the test fails or not.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    child: Child,
+}
+
+impl Program {
+    /// Starts `command`. What it prints is seen among the output of the tests, unless `command`
+    /// says otherwise.
+    #[track_caller]
+    pub fn start(command: &mut Command) -> Self {
+        let name = command.get_program().to_string_lossy().into_owned();
+        match command.stdin(Stdio::null()).spawn() {
+            Ok(child) => Self { name, child },
+            Err(error) => panic!("cannot start {name}: {error}; run tests/install-tools.sh"),
+        }
+    }
+
+    /// Starts `command`, and waits until it accepts connections at `addr`.
+    #[track_caller]
+    pub fn start_at(addr: SocketAddr, command: &mut Command) -> Self {
+        assert!(!accepts(addr), "another program listens on {addr} already");
+        let mut program = Self::start(command);
+        program.wait_until(&format!("it listens on {addr}"), || accepts(addr));
+        program
+    }
+
+    /// Starts `command`, and waits for the first `N` lines of standard output. What comes behind
+    /// them is read and dropped, so that the program never waits for a reader.
+    #[track_caller]
+    pub fn start_and_read<const N: usize>(command: &mut Command) -> (Self, [String; N]) {
+        let mut program = Self::start(command.stdout(Stdio::piped()));
+        let stdout = program.child.stdout.take().expect("it is piped");
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
+            }
+        });
+        let first = std::array::from_fn(|_| match lines.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(_) => panic!("{} ended, or waits, before it says enough", program.name),
+        });
+        (program, first)
+    }
+
+    /// Waits until `ready`; panics if the program ends before, or takes too long.
+    #[track_caller]
+    pub fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> bool) {
+        let mut ended = None;
+        let in_time = eventually(|| {
+            ended = self.child.try_wait().expect("it is a child");
+            ended.is_some() || ready()
+        });
+        let name = &self.name;
+        if let Some(status) = ended {
+            panic!("{name} ended before {what}: {status}");
+        }
+        assert!(in_time, "{name}: it takes too long until {what}");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // The id of a child that was waited for may belong to another program by now.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        // nginx, if it is killed, leaves its workers behind: it is asked to end first.
+        let _ = Command::new("sh")
+            .args(["-c", "kill -s TERM \"$0\"", &self.child.id().to_string()])
+            .status();
+        if !eventually(|| !matches!(self.child.try_wait(), Ok(None))) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// The example `whoami` on a port of this machine.
+#[derive(Debug)]
+pub struct Whoami {
+    addr: SocketAddr,
+    _program: Program,
+}
+
+impl Whoami {
+    /// Starts it with `flags` on a port of its own.
+    #[track_caller]
+    pub fn start(flags: &[&str]) -> Self {
+        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), flags)
+    }
+
+    /// Starts it with `flags` at `addr`.
+    #[track_caller]
+    pub fn start_at(addr: SocketAddr, flags: &[&str]) -> Self {
+        let mut command = Command::new(example("whoami"));
+        command.args(["--listen", &addr.to_string()]).args(flags);
+        let (program, [line]) = Program::start_and_read(&mut command);
+        let addr = line.strip_prefix("listening on http://");
+        let addr = addr.and_then(|addr| addr.parse().ok());
+        Self {
+            addr: addr.unwrap_or_else(|| panic!("the first line of whoami is {line:?}")),
+            _program: program,
+        }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The URL of `path` without a proxy.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr)
+    }
+}
+
+/// Files of a program, in a directory that is there as long as this is.
+#[derive(Debug)]
+pub struct Files(PathBuf);
+
+impl Files {
+    /// Writes `files`, each a name and a text, to a directory of their own.
+    pub fn new(files: &[(&str, &str)]) -> Self {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{next}", process::id()));
+        fs::create_dir_all(&path).expect("there is a directory for temporary files");
+        for (name, text) in files {
+            fs::write(path.join(name), text).expect("it can be written to");
+        }
+        Self(path)
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The program that `examples/{name}.rs` was built to, in the profile of this test.
+#[track_caller]
+pub fn example(name: &str) -> PathBuf {
+    // target/<profile>/deps/<test>
+    let test = env::current_exe().expect("a test has a path");
+    let profile = test.ancestors().nth(2).expect("a test is in deps/");
+    let file = format!("{name}{}", env::consts::EXE_SUFFIX);
+    let path = profile.join("examples").join(file);
+    assert!(
+        path.is_file(),
+        "{path:?} is not there; build the examples first: cargo build --all-features --examples"
+    );
+    path
+}
+
+/// An address of this machine that nothing listens on.
+///
+/// Its port is below those that systems give to outgoing connections, so no client of another test
+/// can take it before the program does.
+pub fn free_addr() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let slot = u16::try_from(process::id() % 200).expect("it is less than 200");
+    let mut candidates = (0..100).map(|_| {
+        let port = 10_000 + 100 * slot + NEXT.fetch_add(1, Ordering::Relaxed) % 100;
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    });
+    candidates
+        .find(|addr| TcpListener::bind(addr).is_ok())
+        .expect("one port in a hundred is free")
+}
+
+/// The response, head and body, to a request target that goes out byte by byte.
+pub fn get_raw(addr: SocketAddr, target: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(addr)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut response = String::new();
+    stream.read_to_string(&mut response)?;
+    Ok(response)
+}
+
+fn accepts(addr: SocketAddr) -> bool {
+    TcpStream::connect(addr).is_ok()
+}
+
+/// Asks again and again, and tells whether `done` came true in time.
+fn eventually(mut done: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while !done() {
+        if start.elapsed() > PATIENCE {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    true
+}

@@ -1,0 +1,222 @@
+//! The examples, as a user runs them.
+
+mod support;
+
+use reqwest::{
+    blocking::{Client, Response},
+    redirect::Policy,
+};
+use serde_json::{json, Value};
+use std::process::Command;
+use support::process::{example, get_raw, Program, Whoami};
+
+fn get(url: &str) -> Response {
+    let client = Client::builder().redirect(Policy::none()).no_proxy();
+    client.build().unwrap().get(url).send().unwrap()
+}
+
+fn get_json(url: &str) -> Value {
+    get(url)
+        .json()
+        .unwrap_or_else(|error| panic!("{url}: {error}"))
+}
+
+#[test]
+fn behind_a_proxy_is_fastapis_page() {
+    let mut command = Command::new(example("behind_a_proxy"));
+    command.args(["--app", "127.0.0.1:0", "--proxy", "127.0.0.1:0"]);
+    let (_example, lines) = Program::start_and_read::<11>(&mut command);
+
+    let urls = lines.iter().filter_map(|line| {
+        let url = &line[line.find("http://")?..];
+        url.split_whitespace().next()
+    });
+    let urls = urls.collect::<Vec<_>>();
+    let [docs, own_docs, app, document, home, outside, own_app, own_prefixed_app] = urls[..] else {
+        panic!("{lines:#?}");
+    };
+    for url in [app, own_app, own_prefixed_app] {
+        let hello = json!({ "message": "Hello World", "root_path": "/api/v1" });
+        assert_eq!(get_json(url), hello, "{url}");
+    }
+    assert_eq!(
+        get_json(document)["servers"][0],
+        json!({ "url": "/api/v1" })
+    );
+    assert_eq!(get_json(document)["servers"].as_array().unwrap().len(), 3);
+    assert_eq!(get(home).headers()["location"], "/api/v1/docs");
+    assert_eq!(get(outside).status(), 404);
+    for docs in [docs, own_docs] {
+        assert!(get(docs)
+            .text()
+            .unwrap()
+            .contains("docs/swagger-ui-bundle.js"));
+        assert_eq!(get(&format!("{docs}/swagger-ui-bundle.js")).status(), 200);
+    }
+}
+
+#[test]
+fn whoami_emits_what_it_is_asked_to() {
+    let whoami = Whoami::start(&["--root-path", "/api/v1"]);
+    for (path, status, location) in [
+        ("/redirect?to=/login", 302, "/api/v1/login"),
+        (
+            "/redirect?to=%2Flogin%3Fa%3Db%26c&status=307",
+            307,
+            "/api/v1/login?a=b&c",
+        ),
+        (
+            "/redirect?status=201&to=https://other.example",
+            201,
+            "https://other.example",
+        ),
+        ("/redirect?to=", 302, ""),
+        ("/api/v1/redirect?to=/login", 302, "/api/v1/login"),
+        ("/emit?location=/a", 200, "/api/v1/a"),
+        ("/files/dir", 307, "/api/v1/files/dir/"),
+        ("/sub/redirect?to=/app", 302, "/api/v1/sub/app"),
+        ("/t/acme/redirect?to=/app", 302, "/api/v1/t/acme/app"),
+        ("/some/where?echo", 308, "/api/v1/some/where"),
+        ("/some/where?a=b&echo=", 308, "/api/v1/some/where"),
+    ] {
+        let response = get(&whoami.url(path));
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.headers()["location"], location, "{path}");
+    }
+    let raw = get_raw(whoami.addr(), "//evil.example/?echo").unwrap();
+    assert!(raw.contains("location: /api/v1/evil.example/\r\n"), "{raw}");
+
+    let emitted = get(&whoami.url("/emit?x-a=1&x-b=%c3%a9&x-a=a+b"));
+    let lines = emitted.headers().get_all("x-a").iter().collect::<Vec<_>>();
+    assert_eq!(lines, ["1", "a b"]);
+    assert_eq!(emitted.headers()["x-b"].as_bytes(), "é".as_bytes());
+    assert_eq!(get(&whoami.url("/redirect?to=%0a")).status(), 400);
+    assert_eq!(get(&whoami.url("/redirect?to=/&status=9")).status(), 400);
+    assert_eq!(get(&whoami.url("/emit?a%20b=c")).status(), 400);
+}
+
+#[test]
+fn whoami_shows_what_arrived() {
+    let whoami = Whoami::start(&["--root-path", "/api/v1"]);
+    let hello = |root_path| json!({ "message": "Hello World", "root_path": root_path });
+    for (path, root_path) in [
+        ("/app", "/api/v1"),
+        ("/api/v1/app", "/api/v1"),
+        ("/sub/app", "/api/v1/sub"),
+        ("/t/acme/app", "/api/v1/t/acme"),
+    ] {
+        assert_eq!(get_json(&whoami.url(path)), hello(root_path), "{path}");
+        let document = get_json(&whoami.url(&path.replace("/app", "/openapi.json")));
+        assert_eq!(document["openapi"], "3.1.0");
+        assert_eq!(document["servers"], json!([{ "url": root_path }]), "{path}");
+    }
+    let shown = get_json(&whoami.url("/api/v1/any/thing?x=1"));
+    for (key, expected) in [
+        ("root_path", json!("/api/v1")),
+        ("path", json!("/any/thing")),
+        ("query", json!("x=1")),
+        ("uri", json!("/api/v1/any/thing?x=1")),
+        ("method", json!("GET")),
+        ("version", json!("HTTP/1.1")),
+        ("forwarded", json!("off")),
+    ] {
+        assert_eq!(shown[key], expected, "{key}");
+    }
+    let host = json!(["host", whoami.addr().to_string()]);
+    assert!(shown["headers"].as_array().unwrap().contains(&host));
+}
+
+#[test]
+fn whoami_can_be_told_otherwise() {
+    let whoami = |flags: &str| {
+        let flags = flags.split_whitespace().collect::<Vec<_>>();
+        Whoami::start(&flags)
+    };
+    let location = |whoami: &Whoami, to: &str| {
+        let response = get(&whoami.url(&format!("/redirect?to={to}")));
+        response.headers()["location"].to_str().unwrap().to_owned()
+    };
+    let off = whoami("--root-path /api/v1 --rewrite none --strip never");
+    assert_eq!(location(&off, "/login"), "/login");
+    assert_eq!(get_json(&off.url("/api/v1/x"))["path"], "/api/v1/x");
+
+    let origin = whoami("--root-path /api/v1 --rewrite all --origin http://127.0.0.1:3000");
+    assert_eq!(
+        location(&origin, "http://127.0.0.1:3000/login"),
+        "/api/v1/login"
+    );
+
+    let servers = whoami("--root-path /a --server https://x.example --no-root-path-in-servers");
+    let document = get_json(&servers.url("/openapi.json"));
+    assert_eq!(document["servers"], json!([{ "url": "https://x.example" }]));
+    let none = whoami("--root-path /a --no-root-path-in-servers");
+    assert_eq!(get_json(&none.url("/openapi.json")).get("servers"), None);
+
+    let told = |whoami: &Whoami, name: &str, value: &str| {
+        let client = Client::builder().no_proxy().build().unwrap();
+        let request = client.get(whoami.url("/users")).header(name, value);
+        let response = request.send().unwrap();
+        let varies = response.headers().contains_key("vary");
+        let shown = response.json::<Value>().unwrap();
+        (
+            shown["root_path"].clone(),
+            shown["forwarded"].clone(),
+            varies,
+        )
+    };
+    let script = whoami("--trust all --prefix-header x-script-name --hops 2 --no-vary");
+    let expected = (json!("/a/b"), json!("used"), false);
+    assert_eq!(told(&script, "x-script-name", "/x, /a, /b"), expected);
+    let envoy = whoami("--trust 127.0.0.1 --original-path-header x-envoy-original-path");
+    let expected = (json!("/api"), json!("used"), true);
+    assert_eq!(
+        told(&envoy, "x-envoy-original-path", "/api/users"),
+        expected
+    );
+    let expected = (json!(""), json!("absent"), true);
+    assert_eq!(told(&envoy, "x-forwarded-prefix", "/api"), expected);
+}
+
+#[test]
+fn a_bad_flag_is_told_in_one_line() {
+    let taken = Whoami::start(&[]);
+    let taken = taken.addr().to_string();
+    for (name, flags, status, reason) in [
+        ("whoami", "--root-path api", 2, "--root-path"),
+        ("whoami", "--trust x", 2, "--trust"),
+        ("whoami", "--prefix-header a(b", 2, "--prefix-header"),
+        (
+            "whoami",
+            "--original-path-header a(b",
+            2,
+            "--original-path-header",
+        ),
+        ("whoami", "--hops 0", 2, "--hops"),
+        ("whoami", "--hops x", 2, "--hops"),
+        ("whoami", "--strip maybe", 2, "--strip"),
+        ("whoami", "--rewrite some", 2, "--rewrite"),
+        ("whoami", "--origin example.com", 2, "--origin"),
+        ("whoami", "--server //example.com", 2, "--server"),
+        ("whoami", "--listen x", 2, "--listen"),
+        ("whoami", "--nonsense", 2, "--nonsense"),
+        ("whoami", &format!("--listen {taken}"), 1, "--listen"),
+        ("behind_a_proxy", "--app x", 2, "--app"),
+        ("behind_a_proxy", &format!("--app {taken}"), 1, "--app"),
+        (
+            "behind_a_proxy",
+            &format!("--app 127.0.0.1:0 --proxy {taken}"),
+            1,
+            "--proxy",
+        ),
+    ] {
+        let output = Command::new(example(name))
+            .args(flags.split_whitespace())
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{name} {flags}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.contains(reason), "{error}");
+        assert!(output.stdout.is_empty(), "{name} {flags}");
+    }
+}
