@@ -124,7 +124,8 @@ impl Args {
     /// What the sub-apps rewrite as well.
     fn rewrite(&self) -> Rewrite {
         let rewrite = match self.rewrite {
-            RewriteArg::Redirects | RewriteArg::All => Rewrite::redirects(),
+            RewriteArg::Redirects => Rewrite::redirects(),
+            RewriteArg::All => Rewrite::all(),
             RewriteArg::None => Rewrite::none(),
         };
         self.origin.iter().cloned().fold(rewrite, Rewrite::origin)

@@ -19,7 +19,7 @@ pub use self::{
     },
     layer::{InvalidRootPathVar, RootPathLayer, Strip},
     openapi::{InvalidServer, Server, ServerVariable, Servers},
-    rewrite::{InvalidOrigin, Origin, Rewrite},
+    rewrite::{InternalHeader, InvalidOrigin, Origin, Rewrite},
     root_path::{InvalidRootPath, RootPath},
     service::{ResponseFuture, RootPathService},
     strip_prefix::{StripPrefix, StripPrefixLayer},

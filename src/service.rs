@@ -3,7 +3,7 @@
 use crate::{
     forwarded::{trim_ows, Forwarded},
     layer::{Config, Strip},
-    rewrite::{self, Authority, Base},
+    rewrite::{self, Authority, Base, Rewritten},
     uri, RootPath, RootPathLayer,
 };
 use http::{header::VARY, HeaderMap, HeaderValue, Request, Response};
@@ -124,10 +124,6 @@ struct Pending {
     /// Whether a layer further out will see the response as well, and must know.
     inside_another: bool,
 }
-
-/// In the extensions of a response: its references are rewritten already.
-#[derive(Clone, Copy, Debug)]
-struct Rewritten;
 
 /// The way in: decides the root path, strips it, and puts the whole one in the extensions.
 fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
@@ -279,13 +275,18 @@ impl Pending {
         if let Some(vary) = config.vary() {
             add_vary(response.headers_mut(), vary);
         }
-        if response.headers().is_empty() || response.extensions().get::<Rewritten>().is_some() {
+        if response.headers().is_empty() {
             return;
         }
-        let seen = config.rewrite.apply(response.headers_mut(), base);
-        // The first extension costs three allocations.
-        if seen && *inside_another {
-            response.extensions_mut().insert(Rewritten);
+        let done = response.extensions_mut().remove::<Rewritten>();
+        let done = done.unwrap_or_default();
+        config.rewrite.apply(response.headers_mut(), base, &done);
+        if *inside_another {
+            let done = done.and(&config.rewrite, response.headers());
+            // The first extension costs three allocations.
+            if !done.is_empty() {
+                response.extensions_mut().insert(done);
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ impl Base {
     }
 
     /// What is missing in front of the path `/` + `rest`.
-    fn missing_prefix(&self, rest: &[u8]) -> &str {
+    pub(super) fn missing_prefix(&self, rest: &[u8]) -> &str {
         let root_path = self.root_path.as_str();
         let missing = uri::missing_prefix(root_path, rest);
         if missing.is_empty() {

@@ -1,8 +1,11 @@
 //! What the response emits: which of its headers, and the rule for each reference in them.
 
+mod hx_location;
+mod link;
 mod location;
 mod origin;
 mod refresh;
+mod set_cookie;
 
 pub use self::origin::{InvalidOrigin, Origin};
 pub(crate) use self::{
@@ -10,8 +13,8 @@ pub(crate) use self::{
     origin::Authority,
 };
 
-use http::{header, HeaderMap, HeaderValue};
-use std::fmt;
+use http::{header, HeaderMap, HeaderName, HeaderValue};
+use std::{error, fmt, ops::Range};
 
 /// Which response headers [`RootPathLayer`](crate::RootPathLayer) brings under the root path.
 ///
@@ -48,7 +51,7 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Rewrite {
-    redirects: bool,
+    names: Vec<HeaderName>,
     origins: Vec<Origin>,
 }
 
@@ -56,19 +59,108 @@ impl Rewrite {
     /// `Location`, `Content-Location` and the `url=` of `Refresh`, whatever the status.
     #[must_use]
     pub fn redirects() -> Self {
+        Self::none().with([header::LOCATION, header::CONTENT_LOCATION, header::REFRESH])
+    }
+
+    /// Every header that this crate knows: [`redirects`](Self::redirects), [`link`](Self::link),
+    /// [`set_cookie_path`](Self::set_cookie_path) and [`htmx`](Self::htmx).
+    #[must_use]
+    pub fn all() -> Self {
+        Self::redirects().link().set_cookie_path().htmx()
+    }
+
+    /// Nothing: the app sees its [`RootPath`](crate::RootPath), and what it emits stays. Headers
+    /// can be added to it.
+    #[must_use]
+    pub fn none() -> Self {
         Self {
-            redirects: true,
+            names: Vec::new(),
             origins: Vec::new(),
         }
     }
 
-    /// Nothing: the app sees its [`RootPath`](crate::RootPath), and what it emits stays.
+    /// `Link` ([RFC 8288]) as well: the targets, and the `anchor`s.
+    ///
+    /// [RFC 8288]: https://www.rfc-editor.org/rfc/rfc8288
     #[must_use]
-    pub fn none() -> Self {
-        Self {
-            redirects: false,
-            origins: Vec::new(),
+    pub fn link(self) -> Self {
+        self.with([header::LINK])
+    }
+
+    /// The `Path` of `Set-Cookie` as well: `/` becomes `/api/v1`, so that apps on one host do not
+    /// see each other's cookies.
+    ///
+    /// A cookie without a `Path`, or with one that does not begin with a slash, stays: browsers
+    /// take the directory of the public URL. So does a `__Host-` cookie, which has to have the
+    /// path `/` ([RFC 6265bis, section 4.1.3.2][host]).
+    ///
+    /// [host]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-4.1.3.2
+    #[must_use]
+    pub fn set_cookie_path(self) -> Self {
+        self.with([header::SET_COOKIE])
+    }
+
+    /// The headers of [htmx] as well: `HX-Redirect`, `HX-Push-Url`, `HX-Replace-Url`, and
+    /// `HX-Location` as a URL or as JSON.
+    ///
+    /// [htmx]: https://htmx.org/reference/#response_headers
+    #[must_use]
+    pub fn htmx(self) -> Self {
+        self.with([HX_REDIRECT, HX_LOCATION, HX_PUSH_URL, HX_REPLACE_URL])
+    }
+
+    /// The header `name` as well, whose value is one URI reference; or if it is one that this
+    /// crate knows, by the grammar of that header.
+    ///
+    /// ```
+    /// use tower_root_path::{Rewrite, RootPathLayer};
+    ///
+    /// let layer = RootPathLayer::new("/api/v1")
+    ///     .rewrite(Rewrite::redirects().link().header("x-inertia-location"));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `name` is no header name, or one of those that [`try_header`](Self::try_header) refuses.
+    #[must_use]
+    #[track_caller]
+    pub fn header<N>(self, name: N) -> Self
+    where
+        N: TryInto<HeaderName>,
+        N::Error: fmt::Display,
+    {
+        let name = name.try_into().unwrap_or_else(|error| panic!("{error}"));
+        match self.try_header(name) {
+            Ok(rewrite) => rewrite,
+            Err(error) => panic!("{error}"),
         }
+    }
+
+    /// The same as [`header`](Self::header), for a name that comes from outside the program.
+    ///
+    /// # Errors
+    ///
+    /// If the header tells the proxy, not the client, where something is: `X-Accel-Redirect`,
+    /// `X-Sendfile`, `X-Lighttpd-Send-File`, `X-Reproxy-URL`. With a prefix the proxy would not
+    /// find it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use http::HeaderName;
+    /// # use tower_root_path::Rewrite;
+    /// let name = HeaderName::from_static("x-accel-redirect");
+    /// let error = Rewrite::redirects().try_header(name).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     r#"header "x-accel-redirect" is for the proxy only and must not be rewritten"#
+    /// );
+    /// ```
+    pub fn try_header(self, name: HeaderName) -> Result<Self, InternalHeader> {
+        if INTERNAL.contains(&name.as_str()) {
+            return Err(InternalHeader(name));
+        }
+        Ok(self.with([name]))
     }
 
     /// Takes references to `origin` for references to this app as well, besides those to the
@@ -93,31 +185,39 @@ impl Rewrite {
         self
     }
 
-    /// Whether there is nothing to do.
-    pub(crate) fn is_none(&self) -> bool {
-        !self.redirects
+    fn with<const N: usize>(mut self, names: [HeaderName; N]) -> Self {
+        for name in names {
+            if !self.names.contains(&name) {
+                self.names.push(name);
+            }
+        }
+        self
     }
 
-    /// Rewrites what is in `headers`, and tells whether there was a header to look at.
-    ///
-    /// One pass, because looking three names up costs as much for the headers that a response
-    /// usually has, and because a name may have several lines.
-    pub(crate) fn apply(&self, headers: &mut HeaderMap, base: &Base) -> bool {
-        let mut seen = false;
+    /// Whether there is nothing to do.
+    pub(crate) fn is_none(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Whether `headers` have one of these.
+    fn concerns(&self, headers: &HeaderMap) -> bool {
+        // Few look-ups cost less than a pass over the map, many cost more.
+        self.names.len() > 2 || self.names.iter().any(|name| headers.contains_key(name))
+    }
+
+    /// Rewrites what is in `headers`, but for what an inner layer has `done`.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap, base: &Base, done: &Rewritten) {
+        if !self.concerns(headers) {
+            return;
+        }
         for (name, value) in headers.iter_mut() {
-            let rewritten = if name == header::LOCATION || name == header::CONTENT_LOCATION {
-                location::rewrite(value.as_bytes(), base, &self.origins)
-            } else if name == header::REFRESH {
-                refresh::rewrite(value.as_bytes(), base, &self.origins)
-            } else {
+            if !self.names.contains(name) || done.0.contains(name) {
                 continue;
-            };
-            seen = true;
-            if let Some(rewritten) = rewritten {
+            }
+            if let Some(rewritten) = grammar(name)(value.as_bytes(), base, &self.origins) {
                 replace(value, rewritten);
             }
         }
-        seen
     }
 }
 
@@ -126,6 +226,92 @@ impl Default for Rewrite {
     fn default() -> Self {
         Self::redirects()
     }
+}
+
+/// A header is not for the client: see [`Rewrite::try_header`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InternalHeader(HeaderName);
+
+impl fmt::Display for InternalHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.0.as_str();
+        write!(
+            f,
+            "header {name:?} is for the proxy only and must not be rewritten"
+        )
+    }
+}
+
+impl error::Error for InternalHeader {}
+
+/// In the extensions of a response: which of its headers are under the root path already.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rewritten(Vec<HeaderName>);
+
+impl Rewritten {
+    /// And those of `headers` that `rewrite` is about.
+    pub(crate) fn and(mut self, rewrite: &Rewrite, headers: &HeaderMap) -> Self {
+        let names = rewrite.names.iter();
+        self.0
+            .extend(names.filter(|name| headers.contains_key(*name)).cloned());
+        self
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+const HX_LOCATION: HeaderName = HeaderName::from_static("hx-location");
+const HX_PUSH_URL: HeaderName = HeaderName::from_static("hx-push-url");
+const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
+const HX_REPLACE_URL: HeaderName = HeaderName::from_static("hx-replace-url");
+
+/// What nginx, Apache and others, lighttpd and Perlbal take out of a response for themselves.
+const INTERNAL: [&str; 4] = [
+    "x-accel-redirect",
+    "x-sendfile",
+    "x-lighttpd-send-file",
+    "x-reproxy-url",
+];
+
+/// How the references in a header are found: what becomes of its value, or `None` if it stays.
+type Grammar = fn(&[u8], &Base, &[Origin]) -> Option<Vec<u8>>;
+
+fn grammar(name: &HeaderName) -> Grammar {
+    if *name == header::REFRESH {
+        refresh::rewrite
+    } else if *name == header::LINK {
+        link::rewrite
+    } else if *name == header::SET_COOKIE {
+        set_cookie::rewrite
+    } else if *name == HX_LOCATION {
+        hx_location::rewrite
+    } else {
+        location::rewrite
+    }
+}
+
+/// `value` with what becomes of these ranges of it, in their order; `None` if all of them stay.
+fn splice(
+    value: &[u8],
+    ranges: impl IntoIterator<Item = Range<usize>>,
+    rewrite: impl Fn(&[u8]) -> Option<Vec<u8>>,
+) -> Option<Vec<u8>> {
+    let mut spliced = Vec::new();
+    let mut kept = 0;
+    for Range { start, end } in ranges {
+        if let Some(rewritten) = rewrite(&value[start..end]) {
+            spliced.extend_from_slice(&value[kept..start]);
+            spliced.extend_from_slice(&rewritten);
+            kept = end;
+        }
+    }
+    if kept == 0 {
+        return None;
+    }
+    spliced.extend_from_slice(&value[kept..]);
+    Some(spliced)
 }
 
 fn replace(value: &mut HeaderValue, bytes: Vec<u8>) {

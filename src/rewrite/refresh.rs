@@ -3,14 +3,14 @@
 //!
 //! [html]: https://html.spec.whatwg.org/multipage/semantics.html#shared-declarative-refresh-steps
 
-use super::{location, location::Base, origin::Origin};
+use super::{location, splice, Base, Origin};
 use std::ops::Range;
 
 /// What the value becomes, or `None` if it stays. Everything around the reference is kept.
 pub(super) fn rewrite(value: &[u8], base: &Base, origins: &[Origin]) -> Option<Vec<u8>> {
-    let Range { start, end } = find_reference(value)?;
-    let reference = location::rewrite(&value[start..end], base, origins)?;
-    Some([&value[..start], &reference, &value[end..]].concat())
+    splice(value, find_reference(value), |reference| {
+        location::rewrite(reference, base, origins)
+    })
 }
 
 fn find_reference(value: &[u8]) -> Option<Range<usize>> {

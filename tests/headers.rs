@@ -1,0 +1,216 @@
+//! The headers beside the redirects: each in its own grammar, and only on request.
+
+mod support;
+
+use http::HeaderName;
+use support::{emitted, get};
+use tower_root_path::{Rewrite, RootPathLayer};
+
+/// What `name: value` becomes under `/api/v1`, if `rewrite` says so.
+async fn becomes(rewrite: Rewrite, name: &'static str, value: &str) -> String {
+    let layer = RootPathLayer::new("/api/v1").rewrite(rewrite);
+    let headers = emitted(layer, get("/x"), &[(name, value.as_bytes())]).await;
+    String::from_utf8_lossy(headers[name].as_bytes()).into_owned()
+}
+
+#[tokio::test]
+async fn link_targets_and_anchors() {
+    for (value, expected) in [
+        ("</a>; rel=next", "</api/v1/a>; rel=next"),
+        (
+            "</a,b>; title=\"</no>, x\" ,  <http://app.example/c>;rel=\"x y\";anchor=\"/d#e\"",
+            "</api/v1/a,b>; title=\"</no>, x\" ,  </api/v1/c>;rel=\"x y\";anchor=\"/api/v1/d#e\"",
+        ),
+        ("<https://app.example/a>", "<https://app.example/api/v1/a>"),
+        ("</api/v1/a>, </b>", "</api/v1/a>, </api/v1/b>"),
+        (
+            "<a>, <?b>, <#c>, <//other.example/d>",
+            "<a>, <?b>, <#c>, <//other.example/d>",
+        ),
+        (
+            "<https://other.example>; rel=x",
+            "<https://other.example>; rel=x",
+        ),
+        ("</a>; rel=x; </b", "</api/v1/a>; rel=x; </b"),
+        ("/a", "/a"),
+    ] {
+        assert_eq!(
+            becomes(Rewrite::none().link(), "link", value).await,
+            expected
+        );
+        assert_eq!(becomes(Rewrite::redirects(), "link", value).await, value);
+    }
+}
+
+#[tokio::test]
+async fn cookie_paths() {
+    for (value, expected) in [
+        ("a=1; Path=/", "a=1; Path=/api/v1"),
+        (
+            "a=1; path=/admin; HttpOnly",
+            "a=1; path=/api/v1/admin; HttpOnly",
+        ),
+        ("a=1;Path = /x/ ;Secure", "a=1;Path = /api/v1/x/ ;Secure"),
+        ("a=1; Path=/api/v1", "a=1; Path=/api/v1"),
+        ("a=1; Path=/api/v1/", "a=1; Path=/api/v1/"),
+        ("a=1; Path=/api/v10", "a=1; Path=/api/v1/api/v10"),
+        ("a=1; Path=//x", "a=1; Path=/api/v1//x"),
+        ("a=1; Path=/x; Path=/y", "a=1; Path=/x; Path=/api/v1/y"),
+        ("a=1", "a=1"),
+        ("a=/x; Path=", "a=/x; Path="),
+        ("a=1; Path=x", "a=1; Path=x"),
+        ("__Host-a=1; Secure; Path=/", "__Host-a=1; Secure; Path=/"),
+        (
+            "__Secure-a=1; Secure; Path=/",
+            "__Secure-a=1; Secure; Path=/api/v1",
+        ),
+        // A cookie is removed by the path it was set with.
+        ("a=; Max-Age=0; Path=/", "a=; Max-Age=0; Path=/api/v1"),
+    ] {
+        let rewrite = Rewrite::redirects().set_cookie_path();
+        assert_eq!(becomes(rewrite, "set-cookie", value).await, expected);
+        assert_eq!(
+            becomes(Rewrite::redirects(), "set-cookie", value).await,
+            value
+        );
+    }
+}
+
+#[tokio::test]
+async fn htmx_headers() {
+    for (name, value, expected) in [
+        ("hx-redirect", "/a", "/api/v1/a"),
+        ("hx-push-url", "/a?b", "/api/v1/a?b"),
+        ("hx-push-url", "false", "false"),
+        ("hx-replace-url", "http://app.example/a", "/api/v1/a"),
+        ("hx-replace-url", "false", "false"),
+        ("hx-location", "/a", "/api/v1/a"),
+        ("hx-location", "a", "a"),
+        ("hx-location", r#"{"path":"/a"}"#, r#"{"path":"/api/v1/a"}"#),
+        (
+            r"hx-location",
+            r##"{ "target":"#x", "path" : "\/caf\u00e9", "values":{"path":"/no"}, "push":"/b" }"##,
+            r##"{ "target":"#x", "path" : "/api/v1/caf\u00e9", "values":{"path":"/no"}, "push":"/api/v1/b" }"##,
+        ),
+        (
+            "hx-location",
+            r#"{"path":"/api/v1/a"}"#,
+            r#"{"path":"/api/v1/a"}"#,
+        ),
+        (
+            "hx-location",
+            r#"{"path":"\/\/other.example"}"#,
+            r#"{"path":"\/\/other.example"}"#,
+        ),
+        ("hx-location", r#"{"path":"/a""#, r#"{"path":"/a""#),
+        ("hx-trigger", "/a", "/a"),
+    ] {
+        assert_eq!(becomes(Rewrite::none().htmx(), name, value).await, expected);
+        assert_eq!(becomes(Rewrite::redirects(), name, value).await, value);
+    }
+}
+
+#[tokio::test]
+async fn an_echo_is_no_host_in_any_header() {
+    let lines: &[(&str, &[u8])] = &[
+        ("refresh", b"0;url=//evil.example/"),
+        ("link", b"<//evil.example/>; rel=next"),
+        ("hx-redirect", b"//evil.example/"),
+        ("hx-location", b"{\"path\":\"\\/\\/evil.example/\"}"),
+        ("x-up-location", b"/\\evil.example/"),
+    ];
+    for root_path in ["", "/api/v1"] {
+        let rewrite = Rewrite::all().header("x-up-location");
+        let layer = RootPathLayer::new(root_path).rewrite(rewrite);
+        let headers = emitted(layer, get("//evil.example"), lines).await;
+        let expected = [
+            format!("0;url={root_path}/evil.example/"),
+            format!("<{root_path}/evil.example/>; rel=next"),
+            format!("{root_path}/evil.example/"),
+            format!("{{\"path\":\"{root_path}/evil.example/\"}}"),
+            format!("{root_path}/evil.example/"),
+        ];
+        assert_eq!(headers.values().collect::<Vec<_>>(), expected.each_ref());
+    }
+}
+
+#[tokio::test]
+async fn several_lines_are_several_values() {
+    let lines: &[(&str, &[u8])] = &[
+        ("set-cookie", b"a=1; Path=/"),
+        ("x", b"/y"),
+        ("set-cookie", b"b=1"),
+        ("set-cookie", b"c=1; Path=/c"),
+    ];
+    for rewrite in [Rewrite::none().set_cookie_path(), Rewrite::all()] {
+        let layer = RootPathLayer::new("/api/v1").rewrite(rewrite);
+        let headers = emitted(layer, get("/x"), lines).await;
+        let cookies = headers.get_all("set-cookie").iter().collect::<Vec<_>>();
+        assert_eq!(cookies, ["a=1; Path=/api/v1", "b=1", "c=1; Path=/api/v1/c"]);
+        assert_eq!(headers["x"], "/y");
+    }
+}
+
+#[tokio::test]
+async fn further_headers_by_name() {
+    let rewrite = || {
+        Rewrite::none()
+            .header("X-Inertia-Location")
+            .header("refresh")
+    };
+    assert_eq!(
+        becomes(rewrite(), "x-inertia-location", "/a").await,
+        "/api/v1/a"
+    );
+    // By the grammar of the header, where it has one.
+    assert_eq!(
+        becomes(rewrite(), "refresh", "1;url=/a").await,
+        "1;url=/api/v1/a"
+    );
+    assert_eq!(becomes(rewrite(), "location", "/a").await, "/a");
+    assert_eq!(
+        becomes(Rewrite::all().header("location"), "location", "/a").await,
+        "/api/v1/a"
+    );
+}
+
+#[test]
+fn what_is_for_the_proxy_is_refused_by_name() {
+    for name in [
+        "X-Accel-Redirect",
+        "X-Sendfile",
+        "X-Lighttpd-Send-File",
+        "X-Reproxy-URL",
+    ] {
+        let name = HeaderName::try_from(name).unwrap();
+        let error = Rewrite::all().try_header(name.clone()).unwrap_err();
+        assert!(error.to_string().contains(name.as_str()), "{error}");
+    }
+}
+
+#[test]
+#[should_panic = "header \"x-sendfile\" is for the proxy only and must not be rewritten"]
+fn what_is_for_the_proxy_panics_in_code() {
+    let _ = Rewrite::redirects().header("x-sendfile");
+}
+
+#[tokio::test]
+async fn each_header_is_rewritten_by_the_innermost_layer_that_is_asked_to() {
+    let lines: &[(&str, &[u8])] = &[
+        ("location", b"/a"),
+        ("link", b"</a>"),
+        ("set-cookie", b"a=1; Path=/a"),
+        ("hx-redirect", b"/a"),
+    ];
+    let layers = (
+        RootPathLayer::new("/1").rewrite(Rewrite::all()),
+        RootPathLayer::new("/2").rewrite(Rewrite::none().link().set_cookie_path()),
+        RootPathLayer::new("/3").rewrite(Rewrite::redirects().link()),
+    );
+    let headers = emitted(layers, get("/x"), lines).await;
+    let values = headers.values().collect::<Vec<_>>();
+    assert_eq!(
+        values,
+        ["/1/2/3/a", "</1/2/3/a>", "a=1; Path=/1/2/a", "/1/a"]
+    );
+}
