@@ -74,7 +74,7 @@ async fn only_the_authority_of_the_request_is_the_app() {
         (
             http1("app.example"),
             "//app.example:80/login",
-            "//app.example:80/login",
+            "/api/v1/login",
         ),
         (
             http1("app.example"),
@@ -263,6 +263,8 @@ async fn an_echo_of_the_path_is_not_a_host() {
         ("/api/v1", "//x", "//", "/api/v1/"),
         ("", "//evil.example/", "//evil.example/", "/evil.example/"),
         ("", "/\\evil.example/", "/\\evil.example/", "/evil.example/"),
+        // Browsers drop the tab.
+        ("", "//x", "//\t/evil.example", "/evil.example"),
         // Not an echo.
         ("", "/x", "//other.example/", "//other.example/"),
         ("/api/v1", "/x//y", "//other.example/", "//other.example/"),

@@ -49,9 +49,10 @@ impl Base {
 pub(super) fn rewrite(reference: &[u8], base: &Base, origins: &[Origin]) -> Option<Vec<u8>> {
     let reference = trim_ows(reference);
     if looks_like_a_host(reference) && base.path_looks_like_a_host {
+        // Browsers drop tabs, so one in the run would hide a slash behind it.
         let run = reference
             .iter()
-            .take_while(|byte| matches!(byte, b'/' | b'\\'));
+            .take_while(|byte| matches!(byte, b'/' | b'\\' | b'\t'));
         let rest = &reference[run.count()..];
         return Some([base.missing_prefix(rest).as_bytes(), b"/", rest].concat());
     }

@@ -159,8 +159,10 @@ impl Authority {
             return false;
         }
         match (self.scheme, scheme) {
-            // Which port is the default one is not known either.
-            (None, None) => own.eq_ignore_ascii_case(authority),
+            // Either port may be the default one; with the other scheme nobody uses it.
+            (None, None) => [Scheme::Http, Scheme::Https]
+                .iter()
+                .any(|scheme| same_authority(*scheme, own, authority)),
             (None, Some(scheme)) | (Some(scheme), None) => same_authority(scheme, own, authority),
             (Some(own_scheme), Some(scheme)) => own_scheme
                 .without_default_port(own)

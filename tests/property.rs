@@ -1,0 +1,225 @@
+//! Not cases but the property: a rewritten reference leads where the original one led before the
+//! proxy came. Resolved by the `url` crate, which knows nothing of this one.
+
+mod support;
+
+use http::{header::HOST, HeaderValue, Request};
+use proptest::{prelude::*, sample::select};
+use support::location;
+use tower_root_path::{Rewrite, RootPathLayer};
+use url::Url;
+
+const HOSTS: [&str; 2] = ["pub.example", "pub.example:8080"];
+const INTERNAL: &str = "http://internal.example:3000";
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None, // A message says it all.
+        ..ProptestConfig::with_cases(cases)
+    }
+}
+
+/// What comes out if an app emits `reference`, behind a proxy that strips `root_path`.
+fn rewritten(host: &'static str, root_path: &str, path: &str, reference: &str) -> String {
+    let mut request = Request::get(path).body(()).unwrap();
+    let host = HeaderValue::from_static(host);
+    request.headers_mut().insert(HOST, host);
+    let layer = RootPathLayer::new(root_path).rewrite(Rewrite::redirects().origin(INTERNAL));
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime
+        .unwrap()
+        .block_on(location(layer, request, reference))
+}
+
+fn segment() -> impl Strategy<Value = String> {
+    // Without dots alone, which climb where the app has no say.
+    prop_oneof![
+        3 => select(&["a", "b", "api", "v1"][..]).prop_map(str::to_owned),
+        1 => "[a-z0-9~!$&()*+=:@_-]{1,3}",
+        1 => select(&["%C3%A9", "v1.2", "..a", "%20"][..]).prop_map(str::to_owned),
+    ]
+}
+
+fn root_path() -> impl Strategy<Value = String> {
+    let path = prop::collection::vec(segment(), 1..4);
+    path.prop_map(|segments| format!("/{}", segments.join("/")))
+}
+
+/// A path with perhaps a query and a fragment, in which whatever looks like a URL is none.
+fn path_and_more() -> impl Strategy<Value = String> {
+    let path = prop::collection::vec(prop_oneof![4 => segment(), 1 => "[é,;'|\\[\\]]"], 0..4);
+    let query = prop::option::of(select(
+        &["", "x=1", "next=//evil.example", "/a?b", "\\"][..],
+    ));
+    let fragment = prop::option::of(select(&["", "top", "//evil.example", "?x"][..]));
+    (path, query, fragment).prop_map(|(path, query, fragment)| {
+        let query = query.map_or(String::new(), |query| format!("?{query}"));
+        let fragment = fragment.map_or(String::new(), |fragment| format!("#{fragment}"));
+        format!("/{}{query}{fragment}", path.join("/"))
+    })
+}
+
+/// What an app emits for a place in itself: in front of the path, and relative to the request.
+#[derive(Clone, Debug)]
+enum Form {
+    InFrontOfPath(&'static str),
+    Relative(&'static str),
+}
+
+fn form() -> impl Strategy<Value = Form> {
+    let front = select(
+        &[
+            "",
+            "http://HOST",
+            "//HOST",
+            "HTTP://HOST",
+            "https://HOST",
+            INTERNAL,
+        ][..],
+    );
+    let relative = select(&["", "x", "./x", "x/y?z#f", "?q", "#f", "?next=/a", "./a:b"][..]);
+    prop_oneof![
+        front.prop_map(Form::InFrontOfPath),
+        relative.prop_map(Form::Relative)
+    ]
+}
+
+fn is_under(path: &str, root_path: &str) -> bool {
+    let rest = path.strip_prefix(root_path);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
+}
+
+proptest! {
+    #![proptest_config(config(3000))]
+
+    #[test]
+    fn a_reference_leads_to_the_same_place_under_the_root_path(
+        host in select(&HOSTS[..]),
+        root_path in root_path(),
+        request_path in prop::collection::vec(segment(), 0..4),
+        form in form(),
+        target in path_and_more(),
+        is_there in any::<bool>(),
+    ) {
+        let request_path = format!("/{}", request_path.join("/"));
+        let internal = Url::parse(&format!("http://{host}{request_path}")).unwrap();
+        let public = Url::parse(&format!("http://{host}{root_path}{request_path}")).unwrap();
+
+        let target = if is_there { format!("{root_path}{target}") } else { target };
+        let (reference, is_there) = match form {
+            Form::Relative(reference) => (reference.to_owned(), false),
+            Form::InFrontOfPath(front) => {
+                (front.replace("HOST", host) + &target, is_under(&target, &root_path))
+            }
+        };
+        let mut expected = internal.join(&reference).unwrap();
+        if !is_there {
+            expected.set_path(&format!("{root_path}{}", expected.path()));
+        }
+        if reference.starts_with(INTERNAL) {
+            // For the public, that origin is the one it called.
+            expected = public.join(&expected[url::Position::BeforePath..]).unwrap();
+        }
+        let emitted = rewritten(host, &root_path, &request_path, &reference);
+        let landed = public.join(&emitted).unwrap();
+        prop_assert_eq!(landed, expected, "{:?} became {:?}", reference, emitted);
+    }
+
+    #[test]
+    fn what_leads_elsewhere_stays(
+        root_path in root_path(),
+        elsewhere in select(&[
+            "http://other.example", "https://other.example", "//other.example",
+            "http://pub.example:81", "http://pub.example.", "http://user@pub.example",
+            "http://pub.example@other.example", "ftp://pub.example", "ws://pub.example",
+        ][..]),
+        target in path_and_more(),
+    ) {
+        let reference = format!("{elsewhere}{target}");
+        prop_assert_eq!(rewritten("pub.example", &root_path, "/x", &reference), reference);
+    }
+}
+
+/// Everything that has ever been mistaken for something else.
+fn anything() -> impl Strategy<Value = String> {
+    let parts = [
+        "/",
+        "/",
+        "/",
+        "a",
+        "api",
+        "/api/v1",
+        "//",
+        "?",
+        "#",
+        ".",
+        "..",
+        "%2F",
+        "%5C",
+        "\\",
+        "\t",
+        " ",
+        "é",
+        ":",
+        "@",
+        "http:",
+        "https:",
+        "javascript:",
+        "pub.example",
+        "//pub.example",
+        "http://pub.example",
+        "https://pub.example",
+        "HTTP://PUB.EXAMPLE",
+        INTERNAL,
+        ":80",
+        ":443",
+        "other.example",
+        "//other.example",
+        "\\\\other.example",
+        "https:other.example",
+        "[::1]",
+    ];
+    prop::collection::vec(select(parts.to_vec()), 0..8).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(config(20_000))]
+
+    /// Where a reference led to this host it goes on to; where it led to another it goes there, or
+    /// is harmless.
+    #[test]
+    fn no_rewriting_leads_to_another_origin(
+        root_path in prop_oneof![Just(String::new()), root_path()],
+        request_path in select(&["/", "/x", "//other.example/x", "/\\other.example"][..]),
+        reference in anything(),
+        scheme in select(&["http", "https"][..]),
+    ) {
+        let public = format!("{scheme}://pub.example{root_path}/x");
+        let public = Url::parse(&public).unwrap();
+        let emitted = rewritten("pub.example", &root_path, request_path, &reference);
+        match (public.join(&reference), public.join(&emitted)) {
+            _ if emitted == reference => {}
+            (Ok(original), Ok(landed)) => prop_assert!(
+                landed.origin() == original.origin() || landed.origin() == public.origin(),
+                "{reference:?} became {emitted:?}"
+            ),
+            (Err(_), Ok(landed)) => prop_assert_eq!(landed.origin(), public.origin()),
+            (_, Err(error)) => prop_assert!(false, "{reference:?} became {emitted:?}: {error}"),
+        }
+    }
+
+    /// The path that begins with `//` or `/\` is what the app echoes.
+    #[test]
+    fn an_echo_of_the_path_never_leads_away(
+        root_path in prop_oneof![Just(String::new()), root_path()],
+        slashes in "/[/\\\\][/\\\\]{0,3}",
+        rest in "[a-z.@:?#/\\\\]{0,12}",
+    ) {
+        let echo = format!("{slashes}{rest}");
+        let path = echo.split(['?', '#']).next().unwrap();
+        prop_assume!(Request::get(path).body(()).is_ok());
+        let public = Url::parse(&format!("https://pub.example{root_path}/x")).unwrap();
+        let landed = public.join(&rewritten("pub.example", &root_path, path, &echo)).unwrap();
+        prop_assert_eq!(landed.origin(), public.origin());
+    }
+}
