@@ -232,19 +232,22 @@ impl<'a> Part<'a> {
         if self.root_path.is_empty() && !self.left_out {
             return None;
         }
-        let len = self.root_path.as_str().len();
         let outer = request.extensions().get::<RootPath>();
         let told_already = outer.is_some();
-        let inside_another = outer.is_some_and(|outer| !outer.is_empty());
+        let outer_len = outer.map_or(0, |outer| outer.as_str().len());
         let root_path = match outer {
             None => self.root_path.into_owned(),
-            // Too long together: this part counts as none.
-            Some(outer) => outer.concat(&self.root_path).ok()?,
+            // If they are too long together, this part counts as none.
+            Some(outer) => match outer.concat(&self.root_path) {
+                Ok(whole) => whole,
+                Err(_) => outer.clone(),
+            },
         };
-        let outer_len = root_path.as_str().len() - len;
+        let part = &root_path.as_str()[outer_len..];
+        let adds_something = !part.is_empty();
 
-        if self.strip {
-            uri::strip_from(request.uri_mut(), &root_path.as_str()[outer_len..]);
+        if self.strip && adds_something {
+            uri::strip_from(request.uri_mut(), part);
         }
         let told = root_path.clone().passing_on(request.uri().path());
         let extensions = request.extensions_mut();
@@ -253,13 +256,13 @@ impl<'a> Part<'a> {
         } else if let Some(there) = extensions.get_mut() {
             *there = told;
         }
-        (len > 0).then(|| Whole {
+        adds_something.then(|| Whole {
             mounts: [
                 root_path.as_str().len().saturating_sub(self.shown),
                 outer_len,
             ],
             root_path,
-            inside_another,
+            inside_another: outer_len > 0,
         })
     }
 }
@@ -278,8 +281,8 @@ impl Pending {
         if response.headers().is_empty() {
             return;
         }
-        let done = response.extensions_mut().remove::<Rewritten>();
-        let done = done.unwrap_or_default();
+        let done = response.extensions().get::<Rewritten>();
+        let done = done.cloned().unwrap_or_default();
         config.rewrite.apply(response.headers_mut(), base, &done);
         if *inside_another {
             let done = done.and(&config.rewrite, response.headers());

@@ -4,7 +4,7 @@ mod support;
 
 use http::{header::HOST, Request, Version};
 use support::{emitted, get, location, vectors};
-use tower_root_path::{Rewrite, RootPathLayer};
+use tower_root_path::{ForwardedPrefix, Rewrite, RootPathLayer, TrustedProxies};
 
 #[tokio::test]
 async fn every_vector_holds() {
@@ -440,4 +440,27 @@ async fn an_outer_layer_rewrites_what_an_inner_one_does_not() {
         location(&layers, get("/x"), "/api/v1/login").await,
         "/api/v1/login"
     );
+}
+
+/// The innermost layer decides, also that a value stays; a layer in the middle that has nothing to
+/// add does not make the outer one forget.
+#[tokio::test]
+async fn what_the_innermost_layer_has_decided_stays() {
+    let forwarded = || {
+        let trusted = TrustedProxies::loopback();
+        RootPathLayer::new("").with_forwarded(ForwardedPrefix::x_forwarded_prefix(trusted))
+    };
+    let origin = "http://127.0.0.1:3000";
+    for path in ["/x", "//x"] {
+        for middle in [
+            RootPathLayer::new(""),
+            RootPathLayer::new("/m"),
+            forwarded(),
+        ] {
+            let outer = RootPathLayer::new("/api").rewrite(Rewrite::redirects().origin(origin));
+            let layers = (outer, (middle, RootPathLayer::new("/v1")));
+            let becomes = location(layers, get(path), format!("{origin}/login")).await;
+            assert_eq!(becomes, format!("{origin}/login"), "{path}");
+        }
+    }
 }
