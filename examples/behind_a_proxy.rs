@@ -51,19 +51,42 @@ async fn main() {
         .local_addr()
         .expect("a listener has an address");
 
-    println!(
-        "Open in a browser:\n\
-         \x20 http://{proxy_addr}{PREFIX}/docs   behind the proxy\n\
-         \x20 http://{app_addr}/docs          the app itself\n\
-         \n\
-         Or try:\n\
-         \x20 curl http://{proxy_addr}{PREFIX}/app\n\
-         \x20 curl http://{proxy_addr}{PREFIX}/openapi.json\n\
-         \x20 curl -i http://{proxy_addr}{PREFIX}/\n\
-         \x20 curl -i http://{proxy_addr}/app\n\
-         \x20 curl http://{app_addr}/app\n\
-         \x20 curl http://{app_addr}{PREFIX}/app"
-    );
+    let urls = [
+        (
+            format!("http://{proxy_addr}{PREFIX}/docs"),
+            "the docs behind the proxy",
+        ),
+        (
+            format!("http://{proxy_addr}{PREFIX}/app"),
+            "the app behind the proxy",
+        ),
+        (
+            format!("http://{proxy_addr}{PREFIX}/"),
+            "a redirect behind the proxy",
+        ),
+        (
+            format!("http://{proxy_addr}{PREFIX}/openapi.json"),
+            "the list of servers",
+        ),
+        (format!("http://{proxy_addr}/app"), "404: not published"),
+        (
+            format!("http://{app_addr}/docs"),
+            "the docs, without the proxy",
+        ),
+        (
+            format!("http://{app_addr}/app"),
+            "the app, without the proxy",
+        ),
+        (format!("http://{app_addr}{PREFIX}/app"), "the same"),
+    ];
+    println!("Open in a browser:");
+    for (url, what) in &urls {
+        println!("  {url:42} {what}");
+    }
+    println!("\nOr in a shell:");
+    for (url, _) in &urls {
+        println!("  curl -i {url}");
+    }
 
     let app = axum::serve(app_listener, app());
     let proxy = axum::serve(proxy_listener, proxy(app_addr));

@@ -33,7 +33,12 @@ struct Args {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
     listen: SocketAddr,
     /// The path prefix the app lives under
-    #[arg(long, value_name = "PATH", default_value = "")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
     root_path: RootPath,
     /// Read the root path from a header, if it comes from these addresses or CIDR blocks; or "all"
     #[arg(long, value_name = "NETWORKS", value_parser = parse_trust)]
@@ -45,7 +50,7 @@ struct Args {
     #[arg(long, value_name = "NAME")]
     original_path_header: Option<HeaderName>,
     /// How many proxies in a row add to the header
-    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_hops)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse_hops, allow_hyphen_values = true)]
     hops: usize,
     /// Whether to take the root path off the request path
     #[arg(long, value_name = "WHEN", default_value = "if-present")]
@@ -263,7 +268,7 @@ async fn show(
     RawQuery(query): RawQuery,
     OriginalUri(arrived): OriginalUri,
     root_path: RootPath,
-    request: Request,
+    mut request: Request,
 ) -> Response {
     let uri: &Uri = request.uri();
     if pairs(query.as_deref().unwrap_or_default()).any(|(name, _)| name == b"echo") {
@@ -274,6 +279,9 @@ async fn show(
             Err(error) => bad_request("echo", &error),
         };
     }
+    let (path, query) = (uri.path().to_owned(), uri.query().map(str::to_owned));
+    // What the layer has read, it has read with the URI that arrived.
+    *request.uri_mut() = arrived;
     let forwarded = match &whoami.forwarded {
         Some(forwarded) => forwarded.read(&request).to_string(),
         None => "off".to_owned(),
@@ -285,9 +293,9 @@ async fn show(
     });
     Json(json!({
         "root_path": root_path,
-        "path": uri.path(),
-        "query": uri.query(),
-        "uri": arrived.to_string(),
+        "path": path,
+        "query": query,
+        "uri": request.uri().to_string(),
         "method": request.method().as_str(),
         "version": format!("{:?}", request.version()),
         "headers": headers.collect::<Value>(),

@@ -2,7 +2,9 @@
 
 use crate::{uri, RootPath, RootPathLayer};
 use axum::{
-    extract::{connect_info::MockConnectInfo, ConnectInfo, FromRequestParts, OriginalUri},
+    extract::{
+        connect_info::MockConnectInfo, ConnectInfo, FromRequestParts, NestedPath, OriginalUri,
+    },
     Router,
 };
 use http::{request, Extensions, Request};
@@ -33,6 +35,8 @@ impl RootPathLayer {
     /// path: without this, a request that no proxy has stripped finds no route.
     ///
     /// In the app, [`OriginalUri`] is the URI as it arrived, root path included if it was there.
+    /// The router becomes the fallback of the new one: what is added to that later stands outside
+    /// of the layer, and two wrapped routers cannot be merged.
     ///
     /// # Example
     ///
@@ -63,29 +67,55 @@ impl RootPathLayer {
 
 /// What the routers around a layer have taken off the request path.
 pub(crate) struct Mount<'a> {
-    /// Since the last layer that told a root path.
+    /// All of it, since the outermost router.
+    pub(crate) whole: &'a str,
+    /// The part of it that is not in the root path yet.
     pub(crate) own: &'a str,
-    /// Since the outermost router.
-    pub(crate) shown: &'a str,
 }
 
-/// `None` if there is no telling, or nothing was taken off.
-pub(crate) fn mount<B>(request: &Request<B>) -> Option<Mount<'_>> {
-    let path = request.uri().path();
-    // Not `NestedPath`, which has the names of path parameters where their values should be.
-    let original = request.extensions().get::<OriginalUri>()?.0.path();
-    let shown = uri::taken_off(original, path)?;
+impl<'a> Mount<'a> {
+    /// `None` if no router has taken something off, or there is no telling what it was.
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Option<Self> {
+        let extensions = request.extensions();
+        let template = extensions.get::<NestedPath>()?.as_str();
+        let OriginalUri(original) = extensions.get::<OriginalUri>()?;
+        // May begin with a root path as well, stripped behind the outermost router.
+        let taken_off = uri::taken_off(original.path(), request.uri().path())?;
 
-    // The outermost router may stand outside the layer that told the root path so far, and then
-    // the original path still has what that layer has stripped.
-    let outer = request.extensions().get::<RootPath>();
-    let own = match outer.and_then(RootPath::passed_on) {
-        Some(passed_on) if passed_on.get() < original.len() => {
-            uri::taken_off(original.get(original.len() - passed_on.get()..)?, path)?
-        }
-        _ => shown,
-    };
-    (!own.is_empty()).then_some(Mount { own, shown })
+        // For `/sub//x` axum's `nest` takes `/sub/` off, so a slash at the end comes from there,
+        // unless it stands for a path parameter that is empty.
+        let without_slash = taken_off.strip_suffix('/').unwrap_or(taken_off);
+        let mounts = [without_slash, taken_off].into_iter();
+        let whole = mounts
+            .filter_map(|path| last_segments(path, count_segments(template)))
+            .find(|mount| matches(mount, template))?;
+
+        let counted = extensions.get::<RootPath>().map_or(0, RootPath::mounts);
+        let own = last_segments(whole, count_segments(template).checked_sub(counted)?)?;
+        Some(Self { whole, own })
+    }
+}
+
+/// How many segments the routers around a layer have taken off the request path.
+pub(crate) fn mounted_segments(extensions: &Extensions) -> usize {
+    let template = extensions.get::<NestedPath>();
+    template.map_or(0, |template| count_segments(template.as_str()))
+}
+
+fn count_segments(path: &str) -> usize {
+    path.trim_end_matches('/').matches('/').count()
+}
+
+/// The last `count` segments of `path`; `None` if there are none.
+fn last_segments(path: &str, count: usize) -> Option<&str> {
+    let (start, _) = path.rmatch_indices('/').nth(count.checked_sub(1)?)?;
+    Some(&path[start..])
+}
+
+/// Whether `path` is of the form `template`, which has as many segments.
+fn matches(path: &str, template: &str) -> bool {
+    let mut segments = path.split('/').zip(template.split('/'));
+    segments.all(|(segment, pattern)| segment == pattern || pattern.contains('{'))
 }
 
 /// `MockConnectInfo` is what `ConnectInfo`, the extractor, falls back to.

@@ -88,6 +88,7 @@ impl Config {
 
 /// Whether [`RootPathLayer`] takes the root path off the request path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Strip {
     /// If it is there, up to a segment boundary: the app answers at the public URL and directly,
     /// behind a proxy that strips the prefix and behind one that does not.
@@ -101,7 +102,8 @@ pub enum Strip {
 
 impl RootPathLayer {
     /// The root path is `root_path`: `""` or `/seg…`, by the [grammar](RootPath#grammar). `"/"`
-    /// is the same as `""`, and then the layer does nothing.
+    /// is the same as `""`: nothing is stripped or told, and the one thing that is rewritten is an
+    /// [echo](Rewrite) of the path.
     ///
     /// # Panics
     ///
@@ -174,6 +176,11 @@ impl RootPathLayer {
     /// as none. Each mount counts once, however many of these layers there are, and wherever the
     /// outer [`RootPathLayer`] stands.
     ///
+    /// What the sub-app emits is rewritten by this layer, so if the outer one has a
+    /// [`Rewrite`] other than the default, give this one the same. Without a layer of its own a
+    /// sub-app still sees the root path of the outer one, but its redirects lose the mount, and an
+    /// echo of a path that begins with `//` only behind the mount is not seen as one.
+    ///
     /// ```
     /// use axum::{body::Body, routing::get, Router};
     /// use http::Request;
@@ -221,8 +228,17 @@ impl RootPathLayer {
     ///     .with_forwarded(ForwardedPrefix::x_forwarded_prefix(proxies).hops(2));
     /// # Ok::<(), tower_root_path::InvalidTrustedProxies>(())
     /// ```
+    /// # Panics
+    ///
+    /// If the layer is `nested`: the mount is nothing that a proxy knows.
     #[must_use]
+    #[track_caller]
     pub fn with_forwarded(self, forwarded: ForwardedPrefix) -> Self {
+        #[cfg(feature = "axum")]
+        assert!(
+            !self.config.nested,
+            "a nested layer has its root path from the routers around it, not from a header"
+        );
         self.with(|config| config.forwarded = Some(forwarded))
     }
 

@@ -1,7 +1,7 @@
 //! The value: its grammar, what can be built from it, and its error.
 
 use crate::uri;
-use std::{borrow::Cow, cmp, error, fmt, hash, num::NonZeroUsize, str::FromStr, sync::Arc};
+use std::{borrow::Cow, cmp, error, fmt, hash, str::FromStr, sync::Arc};
 
 /// The public path prefix an app lives under: `""` or `/seg(/seg)*`.
 ///
@@ -50,9 +50,9 @@ use std::{borrow::Cow, cmp, error, fmt, hash, num::NonZeroUsize, str::FromStr, s
 #[derive(Clone)]
 pub struct RootPath {
     repr: Repr,
-    /// How long the request path was when the layer that made this value passed the request on;
-    /// no part of the value. It tells what a router took off the path from what the layer did.
-    passed_on: Option<NonZeroUsize>,
+    /// How many segments of what routers took off the request path are accounted for, so that
+    /// each mount counts once; no part of the value.
+    mounts: usize,
 }
 
 /// One word less, and no second allocation, compared with `String`; no atomics if static.
@@ -98,7 +98,7 @@ impl RootPath {
     const fn unchecked_static(root_path: &'static str) -> Self {
         Self {
             repr: Repr::Static(root_path),
-            passed_on: None,
+            mounts: 0,
         }
     }
 
@@ -175,7 +175,8 @@ impl RootPath {
     ///
     /// # Errors
     ///
-    /// If the whole is longer than [`RootPath::MAX_LEN`].
+    /// If the whole is longer than [`RootPath::MAX_LEN`]. (Of stacked layers, the inner one counts
+    /// as none then.)
     ///
     /// # Example
     ///
@@ -254,38 +255,57 @@ impl RootPath {
     fn shared(root_path: Arc<str>) -> Self {
         Self {
             repr: Repr::Shared(root_path),
-            passed_on: None,
+            mounts: 0,
         }
     }
 
     /// A root path out of a part of a request path, which need not follow the grammar: a byte
-    /// that it refuses is percent-encoded, if its triplet is not refused as well.
+    /// that it refuses is percent-encoded, and a triplet of one that it takes is decoded
+    /// (JavaScript's `encodeURIComponent` makes `%40` of `@`). What it still refuses is an error.
     #[cfg(feature = "axum")]
     pub(crate) fn from_request_path(path: &str) -> Result<Self, InvalidRootPath> {
         use fmt::Write as _;
 
+        if path.ends_with('/') {
+            return Err(InvalidRootPath::new(
+                path.as_bytes(),
+                Problem::EmptySegment,
+                path.len(),
+            ));
+        }
         Self::try_from(path).or_else(|_| {
-            let mut encoded = String::with_capacity(path.len() + 16);
-            for byte in path.bytes() {
-                if IS_PLAIN[byte as usize] || byte == b'/' || byte == b'%' {
-                    encoded.push(byte as char);
+            let mut written = String::with_capacity(path.len() + 16);
+            let mut rest = path.as_bytes();
+            while let [byte, behind @ ..] = rest {
+                rest = behind;
+                if IS_PLAIN[*byte as usize] || *byte == b'/' {
+                    written.push(*byte as char);
+                } else if *byte != b'%' {
+                    let _ = write!(written, "%{byte:02X}");
                 } else {
-                    let _ = write!(encoded, "%{byte:02X}");
+                    match decode_triplet(rest) {
+                        Some(decoded) if IS_PLAIN[decoded as usize] => {
+                            written.push(decoded as char);
+                            rest = &rest[2..];
+                        }
+                        _ => written.push('%'),
+                    }
                 }
             }
-            Self::try_from(encoded)
+            Self::try_from(written)
         })
     }
 
-    /// How long the request path was when a layer passed it on with this value.
-    #[cfg_attr(not(feature = "axum"), allow(dead_code))] // Only a mount asks.
-    pub(crate) fn passed_on(&self) -> Option<NonZeroUsize> {
-        self.passed_on
+    /// How many segments of what routers took off the request path are accounted for.
+    #[cfg(feature = "axum")]
+    pub(crate) fn mounts(&self) -> usize {
+        self.mounts
     }
 
-    /// The same root path, with the length of the request path that goes on with it.
-    pub(crate) fn passing_on(mut self, path: &str) -> Self {
-        self.passed_on = NonZeroUsize::new(path.len());
+    /// The same root path, with so many segments accounted for.
+    #[cfg(feature = "axum")]
+    pub(crate) fn with_mounts(mut self, mounts: usize) -> Self {
+        self.mounts = mounts;
         self
     }
 }
@@ -309,6 +329,14 @@ impl TryFrom<&str> for RootPath {
     type Error = InvalidRootPath;
 
     fn try_from(root_path: &str) -> Result<Self, Self::Error> {
+        Self::try_from(root_path.as_bytes())
+    }
+}
+
+impl TryFrom<&String> for RootPath {
+    type Error = InvalidRootPath;
+
+    fn try_from(root_path: &String) -> Result<Self, Self::Error> {
         Self::try_from(root_path.as_bytes())
     }
 }
@@ -422,7 +450,7 @@ impl<'de> serde::Deserialize<'de> for RootPath {
 ///     r#"invalid root path "/api/../v1": segment ".." at byte 5"#
 /// );
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InvalidRootPath {
     value: Box<[u8]>,
     problem: Problem,
@@ -472,6 +500,12 @@ impl InvalidRootPath {
     }
 }
 
+impl fmt::Debug for InvalidRootPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "InvalidRootPath({})", Reason(self))
+    }
+}
+
 impl fmt::Display for InvalidRootPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "invalid root path {}", Reason(self))
@@ -513,7 +547,7 @@ impl fmt::Display for Reason<'_> {
             ),
             Problem::ForbiddenTriplet => {
                 let triplet = String::from_utf8_lossy(&value[*at..*at + 3]);
-                match decode_triplet(value, *at) {
+                match decode_triplet(&value[*at + 1..]) {
                     Some(byte) if IS_PLAIN[byte as usize] && byte != b'.' => write!(
                         f,
                         "{triplet:?} at byte {at} must be written as {:?}",
@@ -569,7 +603,7 @@ const fn find_problem(bytes: &[u8]) -> Option<(Problem, usize)> {
             segment = at + 1;
             at += 1;
         } else if bytes[at] == b'%' {
-            match decode_triplet(bytes, at) {
+            match decode_triplet(bytes.split_at(at + 1).1) {
                 None => return Some((Problem::MalformedTriplet, at)),
                 Some(byte) if !may_be_encoded(byte) => {
                     return Some((Problem::ForbiddenTriplet, at))
@@ -614,7 +648,8 @@ const fn may_be_encoded(byte: u8) -> bool {
         || matches!(byte, b'/' | b'\\' | b'%' | b'?' | b'#' | b';'))
 }
 
-const fn decode_triplet(bytes: &[u8], at: usize) -> Option<u8> {
+/// What the two digits behind a `%` stand for.
+const fn decode_triplet(digits: &[u8]) -> Option<u8> {
     const fn hex(digit: u8) -> Option<u8> {
         match digit {
             b'0'..=b'9' => Some(digit - b'0'),
@@ -623,11 +658,11 @@ const fn decode_triplet(bytes: &[u8], at: usize) -> Option<u8> {
             _ => None,
         }
     }
-    if at + 2 >= bytes.len() {
-        return None;
-    }
-    match (hex(bytes[at + 1]), hex(bytes[at + 2])) {
-        (Some(high), Some(low)) => Some(high << 4 | low),
+    match digits {
+        [high, low, ..] => match (hex(*high), hex(*low)) {
+            (Some(high), Some(low)) => Some(high << 4 | low),
+            _ => None,
+        },
         _ => None,
     }
 }

@@ -1,7 +1,9 @@
 //! The way of one request.
 
+#[cfg(feature = "axum")]
+use crate::axum::{mounted_segments, Mount};
 use crate::{
-    forwarded::{trim_ows, Forwarded},
+    forwarded::Forwarded,
     layer::{Config, Strip},
     rewrite::{self, Authority, Base, Rewritten},
     uri, RootPath, RootPathLayer,
@@ -142,6 +144,7 @@ fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
         Some(Whole {
             root_path,
             mounts,
+            raw_mount,
             inside_another,
         }) => {
             let authority = if rewrites {
@@ -152,6 +155,7 @@ fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
             let base = Base {
                 root_path,
                 mounts,
+                raw_mount,
                 authority,
                 path_looks_like_a_host,
             };
@@ -171,9 +175,11 @@ fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
 struct Part<'a> {
     root_path: Cow<'a, RootPath>,
     strip: bool,
-    /// How much of the end of the root path a reference may carry alone, because the routers show
-    /// it to the app (axum's `OriginalUri`).
-    shown: usize,
+    /// The end of the root path that a reference may carry alone, because the routers show it to
+    /// the app (axum's `OriginalUri`).
+    shown: RootPath,
+    /// The same as it is in the request, if it had to be written otherwise.
+    shown_raw: Option<Box<str>>,
     /// Whether something was taken off the path that cannot be written as a root path.
     left_out: bool,
 }
@@ -182,6 +188,7 @@ struct Part<'a> {
 struct Whole {
     root_path: RootPath,
     mounts: [usize; 2],
+    raw_mount: Option<Box<str>>,
     inside_another: bool,
 }
 
@@ -207,22 +214,25 @@ impl<'a> Part<'a> {
         Self {
             root_path,
             strip,
-            shown: 0,
+            shown: RootPath::EMPTY,
+            shown_raw: None,
             left_out: false,
         }
     }
 
     #[cfg(feature = "axum")]
     fn mounted<B>(request: &Request<B>) -> Self {
-        let Some(mount) = crate::axum::mount(request) else {
+        let Some(mount) = Mount::of(request) else {
             return Self::new(Cow::Owned(RootPath::EMPTY), false);
         };
         let root_path = RootPath::from_request_path(mount.own);
+        let shown = RootPath::from_request_path(mount.whole).unwrap_or_default();
         Self {
             left_out: root_path.is_err(),
             root_path: Cow::Owned(root_path.unwrap_or_default()),
             strip: false,
-            shown: mount.shown.len(),
+            shown_raw: (shown != mount.whole).then(|| mount.whole.into()),
+            shown,
         }
     }
 
@@ -249,18 +259,20 @@ impl<'a> Part<'a> {
         if self.strip && adds_something {
             uri::strip_from(request.uri_mut(), part);
         }
-        let told = root_path.clone().passing_on(request.uri().path());
+        let told = root_path.clone();
+        #[cfg(feature = "axum")]
+        let told = told.with_mounts(mounted_segments(request.extensions()));
         let extensions = request.extensions_mut();
         if !told_already {
             extensions.insert(told);
         } else if let Some(there) = extensions.get_mut() {
             *there = told;
         }
+        let in_front_of_shown = root_path.as_str().strip_suffix(self.shown.as_str());
+        let in_front_of_shown = in_front_of_shown.map(str::len);
         adds_something.then(|| Whole {
-            mounts: [
-                root_path.as_str().len().saturating_sub(self.shown),
-                outer_len,
-            ],
+            mounts: [in_front_of_shown.unwrap_or(outer_len), outer_len],
+            raw_mount: in_front_of_shown.and(self.shown_raw),
             root_path,
             inside_another: outer_len > 0,
         })
@@ -300,7 +312,7 @@ impl Pending {
 fn add_vary(headers: &mut HeaderMap, name: &HeaderValue) {
     let is_there = headers.get_all(VARY).iter().any(|line| {
         line.as_bytes().split(|byte| *byte == b',').any(|member| {
-            let member = trim_ows(member);
+            let member = member.trim_ascii();
             member == b"*" || member.eq_ignore_ascii_case(name.as_bytes())
         })
     });

@@ -37,7 +37,7 @@ pub(crate) fn strip_from(uri: &mut Uri, prefix: &str) -> bool {
         None => return false,
         Some([] | [b'/']) => Ok(PathAndQuery::from_static("/")),
         Some(rest @ [b'/', ..]) => PathAndQuery::try_from(rest),
-        // Of a query alone, `PathAndQuery` would show the path as `/`, and print it as nothing.
+        // Of a query alone, `PathAndQuery` would show the path as `/` but for `as_str`.
         Some(query) => PathAndQuery::try_from([b"/", query].concat()),
     };
     // What is left of a path and query is one, if only the slash is there.

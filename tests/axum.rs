@@ -203,6 +203,8 @@ async fn a_mount_with_parameters_is_held_to_the_grammar() {
     for (tenant, expected) in [
         ("acme", "/api/v1/t/acme"),
         ("caf%C3%A9", "/api/v1/t/caf%C3%A9"),
+        ("bob%40example.com", "/api/v1/t/bob@example.com"),
+        ("%61%7E%21", "/api/v1/t/a~!"),
         ("caf\u{e9}", "/api/v1/t/caf%C3%A9"),
         ("x'+alert(1)+'", "/api/v1/t/x%27+alert(1)+%27"),
         ("a,b", "/api/v1/t/a%2Cb"),
@@ -211,14 +213,23 @@ async fn a_mount_with_parameters_is_held_to_the_grammar() {
         ("..", "/api/v1"),
         (".", "/api/v1"),
         ("%2e%2e", "/api/v1"),
+        ("", "/api/v1"),
         ("a%2Fb", "/api/v1"),
         ("a;b", "/api/v1"),
         ("a\\b", "/api/v1"),
         ("a%zz", "/api/v1"),
         (&"x".repeat(2000), "/api/v1"),
     ] {
-        let shown = text(app.clone(), &format!("/api/v1/t/{tenant}/app")).await;
-        assert_eq!(shown, format!("{expected} /app"), "{tenant}");
+        for prefix in ["", "/api/v1"] {
+            let shown = text(app.clone(), &format!("{prefix}/t/{tenant}/app")).await;
+            assert_eq!(shown, format!("{expected} /app"), "{tenant}");
+            let response = fetch(app.clone(), &format!("{prefix}/t/{tenant}/login")).await;
+            assert_eq!(
+                response.headers()[LOCATION],
+                format!("{expected}/app"),
+                "{tenant}"
+            );
+        }
     }
 }
 
@@ -241,6 +252,77 @@ async fn a_mount_that_counts_as_none_does_not_count_for_the_next_one() {
         text(under, "/api/v1/t/../deep/app").await,
         "/api/v1/deep /app"
     );
+}
+
+/// Where a root path is not what the routers took off, a reference still gets the whole of it.
+#[tokio::test]
+async fn a_mount_is_never_cut_in_the_middle() {
+    let sub_app = || app().fallback(show).layer(RootPathLayer::nested());
+    for said in ["/a", "/v1", "/api", "/apis", "/public"] {
+        let v1 = Router::new()
+            .nest("/sub", sub_app())
+            .layer(RootPathLayer::new(said));
+        let app = Router::new().nest("/v1", v1);
+        let expected = format!("{said}/sub/app");
+        assert_eq!(
+            fetch(app, "/v1/sub/login").await.headers()[LOCATION],
+            expected
+        );
+    }
+    let deep = Router::new()
+        .nest("/deep", sub_app())
+        .layer(RootPathLayer::nested());
+    let app = || {
+        Router::new()
+            .nest("/t/{tenant}", deep.clone())
+            .nest("/sub", sub_app())
+    };
+    for (path, expected) in [
+        ("/t/a;b/deep/login", "/deep/app"),
+        ("/t/%zz/deep/login", "/deep/app"),
+        ("/t/../deep/login", "/deep/app"),
+        ("/t/a,b/deep/login", "/t/a%2Cb/deep/app"),
+        ("/sub//login", "/sub/app"),
+    ] {
+        for root_path in ["", "/a", "/api/v1"] {
+            let layer = RootPathLayer::new(root_path);
+            for app in [layer.clone().wrap(app()), app().layer(layer)] {
+                let response = fetch(app, path).await;
+                // Where axum finds no route for the doubled slash there is no redirect.
+                if let Some(location) = response.headers().get(LOCATION) {
+                    assert_eq!(location, &format!("{root_path}{expected}"), "{path}");
+                } else {
+                    assert!(path.contains("//"), "{path}");
+                }
+            }
+        }
+    }
+}
+
+/// What the app sees is the same if something in between tidies the path up.
+#[tokio::test]
+async fn a_mount_is_known_behind_other_middleware() {
+    use tower_http::normalize_path::NormalizePathLayer;
+
+    for normalize in [
+        NormalizePathLayer::append_trailing_slash(),
+        NormalizePathLayer::trim_trailing_slash(),
+    ] {
+        let sub_app = Router::new().fallback(show).layer(RootPathLayer::nested());
+        let layers = (RootPathLayer::new(ROOT), normalize);
+        let app = layers.layer(Router::new().nest("/sub", sub_app));
+        for uri in ["/sub/app", "/sub/app/", "/api/v1/sub/app"] {
+            let shown = text(app.clone(), uri).await;
+            assert!(shown.starts_with("/api/v1/sub /app"), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
+#[should_panic = "a nested layer has its root path from the routers around it"]
+async fn a_mount_is_nothing_that_a_proxy_tells() {
+    let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    let _ = RootPathLayer::nested().with_forwarded(forwarded);
 }
 
 #[tokio::test]

@@ -25,14 +25,16 @@ fn get_json(url: &str) -> Value {
 fn behind_a_proxy_is_fastapis_page() {
     let mut command = Command::new(example("behind_a_proxy"));
     command.args(["--app", "127.0.0.1:0", "--proxy", "127.0.0.1:0"]);
-    let (_example, lines) = Program::start_and_read::<11>(&mut command);
+    let (_example, lines) = Program::start_and_read::<19>(&mut command);
 
     let urls = lines.iter().filter_map(|line| {
         let url = &line[line.find("http://")?..];
         url.split_whitespace().next()
     });
     let urls = urls.collect::<Vec<_>>();
-    let [docs, own_docs, app, document, home, outside, own_app, own_prefixed_app] = urls[..] else {
+    let (urls, curls) = urls.split_at(8);
+    assert_eq!(urls, curls, "{lines:#?}");
+    let [docs, app, home, document, outside, own_docs, own_app, own_prefixed_app] = urls[..] else {
         panic!("{lines:#?}");
     };
     for url in [app, own_app, own_prefixed_app] {
@@ -193,6 +195,9 @@ fn a_bad_flag_is_told_in_one_line() {
         ),
         ("whoami", "--hops 0", 2, "--hops"),
         ("whoami", "--hops x", 2, "--hops"),
+        ("whoami", "--hops -1", 2, "--hops"),
+        ("whoami", "--root-path -x", 2, "--root-path"),
+        ("whoami", "--root-path \n\nx", 2, "--root-path"),
         ("whoami", "--strip maybe", 2, "--strip"),
         ("whoami", "--rewrite some", 2, "--rewrite"),
         ("whoami", "--origin example.com", 2, "--origin"),
@@ -210,7 +215,7 @@ fn a_bad_flag_is_told_in_one_line() {
         ),
     ] {
         let output = Command::new(example(name))
-            .args(flags.split_whitespace())
+            .args(flags.split(' '))
             .output()
             .unwrap();
         let error = String::from_utf8(output.stderr).unwrap();

@@ -134,7 +134,7 @@ fn only_a_trusted_peer_counts() {
         let trusted = trusted.parse::<TrustedProxies>().unwrap();
         let mut request = Request::builder().header(PREFIX, "/api").body(()).unwrap();
         if let Some(peer) = peer {
-            let peer = PeerAddr::from((peer.parse::<IpAddr>().unwrap(), 4711));
+            let peer = PeerAddr((peer.parse::<IpAddr>().unwrap(), 4711).into());
             request.extensions_mut().insert(peer);
         }
         ForwardedPrefix::x_forwarded_prefix(trusted)
@@ -342,7 +342,7 @@ async fn a_reason_is_told_once() {
         let mut request = unknown();
         request
             .extensions_mut()
-            .insert(PeerAddr::from(([192, 0, 2, 1], 1)));
+            .insert(PeerAddr(([192, 0, 2, 1], 1).into()));
         request
     };
     for _ in 0..3 {

@@ -107,7 +107,7 @@ fn r05_r06_r07_whose_word_counts() {
             Forwarded::Used(RootPath::from_static("/api")),
         ),
     ] {
-        let peer = PeerAddr::from((peer.parse::<std::net::IpAddr>().unwrap(), 1));
+        let peer = PeerAddr((peer.parse::<std::net::IpAddr>().unwrap(), 1).into());
         request.extensions_mut().insert(peer);
         assert_eq!(forwarded.read(&request), expected, "{id}");
     }

@@ -128,7 +128,14 @@ async fn route_with_tsr_redirects_within_its_mount() {
             .nest("/t/{tenant}", sub_app())
     };
     let root_path = RootPath::from_static("/api/v1");
-    for path in ["/leaf", "/sub/leaf", "/a/leaf", "/a/b/leaf", "/t/acme/leaf"] {
+    for path in [
+        "/leaf",
+        "/sub/leaf",
+        "/a/leaf",
+        "/a/b/leaf",
+        "/t/acme/leaf",
+        "/t/a,'b/leaf",
+    ] {
         for prefix in ["", "/api/v1"] {
             let uri = format!("{prefix}{path}/");
             let expected = format!("{root_path}{path}");

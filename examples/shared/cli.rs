@@ -9,17 +9,15 @@ pub(crate) fn parse<C: clap::Parser>() -> C {
         if !error.use_stderr() {
             error.exit(); // `--help` and `--version`
         }
-        // clap says it in a paragraph, followed by the usage behind an empty line.
+        // clap says it in a paragraph, and then how to go on, behind an empty line.
         let rendered = error.render().to_string();
-        let lines = rendered.lines().map(str::trim);
-        let first = lines.take_while(|line| !line.is_empty());
-        fail(
-            first
-                .collect::<Vec<_>>()
-                .join(" ")
-                .trim_start_matches("error: "),
-            2,
-        )
+        let paragraph = ["\n\nFor more", "\n\nUsage:", "\n\n  tip:"]
+            .iter()
+            .fold(&*rendered, |text, next| {
+                text.split(next).next().unwrap_or(text)
+            });
+        let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        fail(words.trim_start_matches("error: "), 2)
     })
 }
 

@@ -53,7 +53,7 @@ pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-for
 /// let request = |peer: [u8; 4], value: &str| {
 ///     Request::builder()
 ///         .header("x-forwarded-prefix", value)
-///         .extension(PeerAddr::from((peer, 4711)))
+///         .extension(PeerAddr((peer, 4711).into()))
 ///         .body(())
 /// };
 /// assert_eq!(
@@ -126,7 +126,7 @@ impl ForwardedPrefix {
     /// let request = Request::builder()
     ///     .uri("/users?page=2")
     ///     .header("x-envoy-original-path", "/api/v1/users?page=2")
-    ///     .extension(PeerAddr::from(([127, 0, 0, 1], 4711)))
+    ///     .extension(PeerAddr(([127, 0, 0, 1], 4711).into()))
     ///     .body(())?;
     /// assert_eq!(
     ///     forwarded.read(&request),
@@ -164,7 +164,7 @@ impl ForwardedPrefix {
     }
 
     /// Takes the address of the peer from `peer` alone, for servers that keep it elsewhere than in
-    /// [`PeerAddr`] or what the features `axum` and `tonic` know.
+    /// [`PeerAddr`] or, with the feature `axum`, in `ConnectInfo<SocketAddr>`.
     ///
     /// ```
     /// # use std::net::IpAddr;
@@ -211,9 +211,7 @@ impl ForwardedPrefix {
         }
         let from_the_right = iter::once(last).chain(lines.rev());
         let told = match self.kind {
-            Kind::Prefix if self.hops == NonZeroUsize::MIN && last == likely.as_str() => {
-                Ok(likely.clone())
-            }
+            Kind::Prefix if self.is_just(last, likely) => Ok(likely.clone()),
             Kind::Prefix => self.prefix(from_the_right),
             Kind::OriginalPath => self.in_front_of(request.uri().path(), from_the_right),
         };
@@ -230,13 +228,18 @@ impl ForwardedPrefix {
         matches!(self.kind, Kind::OriginalPath)
     }
 
+    /// Whether the last line alone tells `root_path`. (An empty line tells nothing.)
+    fn is_just(&self, last: &HeaderValue, root_path: &RootPath) -> bool {
+        self.hops == NonZeroUsize::MIN && !root_path.is_empty() && last == root_path.as_str()
+    }
+
     fn prefix<'a>(
         &self,
         lines_from_the_right: impl Iterator<Item = &'a HeaderValue>,
     ) -> Result<RootPath, InvalidForwarded> {
         let mut members = lines_from_the_right
             .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
-            .map(trim_ows)
+            .map(<[u8]>::trim_ascii)
             .filter(|member| !member.is_empty())
             .take(self.hops.get());
         let innermost = members
@@ -253,7 +256,7 @@ impl ForwardedPrefix {
         lines_from_the_right: impl Iterator<Item = &'a HeaderValue>,
     ) -> Result<RootPath, InvalidForwarded> {
         let Some(original) = lines_from_the_right
-            .map(|line| trim_ows(line.as_bytes()))
+            .map(|line| line.as_bytes().trim_ascii())
             .filter(|line| !line.is_empty())
             .take(self.hops.get())
             .last()
@@ -271,20 +274,11 @@ impl ForwardedPrefix {
     }
 }
 
-/// Optional white space around a field value or a list member ([RFC 9110, section 5.6.3]).
-///
-/// [RFC 9110, section 5.6.3]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.3
-pub(crate) fn trim_ows(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
-}
-
 /// What [`ForwardedPrefix::read`] found in a request.
 ///
 /// Its [`Display`](fmt::Display) is a few words for a log or a status page.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Forwarded {
     /// A trusted peer told this root path; empty if it told that there is none.
     Used(RootPath),
@@ -319,6 +313,7 @@ pub enum InvalidForwarded {
     /// [grammar](RootPath#grammar).
     RootPath(InvalidRootPath),
     /// An original path does not end with the path that arrived, at a segment boundary.
+    #[non_exhaustive]
     NoCleanCut {
         /// The path in the header.
         original: Box<str>,

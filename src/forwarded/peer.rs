@@ -26,12 +26,9 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerAddr(pub SocketAddr);
 
-impl<A> From<A> for PeerAddr
-where
-    A: Into<SocketAddr>,
-{
-    fn from(addr: A) -> Self {
-        Self(addr.into())
+impl From<SocketAddr> for PeerAddr {
+    fn from(addr: SocketAddr) -> Self {
+        Self(addr)
     }
 }
 

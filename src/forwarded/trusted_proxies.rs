@@ -1,6 +1,6 @@
 //! Whose word counts.
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
 use std::{
     error, fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -119,6 +119,19 @@ impl FromStr for TrustedProxies {
     }
 }
 
+impl FromIterator<IpAddr> for TrustedProxies {
+    fn from_iter<I: IntoIterator<Item = IpAddr>>(addrs: I) -> Self {
+        let mut trusted = Self::default();
+        for addr in addrs {
+            match addr.to_canonical() {
+                IpAddr::V4(addr) => trusted.v4.push((addr, addr)),
+                IpAddr::V6(addr) => trusted.v6.push((addr, addr)),
+            }
+        }
+        trusted.and(Self::default())
+    }
+}
+
 fn parse_network(network: &str) -> Option<IpNet> {
     // The address by the standard library, which does not take `010.0.0.0` for 10.0.0.0.
     let (addr, len) = network.split_once('/').unwrap_or((network, ""));
@@ -131,18 +144,17 @@ fn parse_network(network: &str) -> Option<IpNet> {
     } else {
         IpNet::from(addr)
     };
-    Some(match net {
-        IpNet::V6(v6) => as_ipv4(v6).map_or(net, IpNet::V4),
-        IpNet::V4(_) => net,
-    })
-}
-
-/// A block of IPv4-mapped addresses (`::ffff:0:0/96`, [RFC 4291, section 2.5.5.2]) as IPv4.
-///
-/// [RFC 4291, section 2.5.5.2]: https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2
-fn as_ipv4(net: Ipv6Net) -> Option<Ipv4Net> {
-    let len = net.prefix_len().checked_sub(96)?;
-    Ipv4Net::new(net.addr().to_ipv4_mapped()?, len).ok()
+    match net {
+        // A block of IPv4-mapped addresses (RFC 4291, section 2.5.5.2) is one of IPv4. A larger
+        // one would be of something else than it seems.
+        IpNet::V6(mapped) if mapped.addr().to_ipv4_mapped().is_some() => {
+            let len = mapped.prefix_len().checked_sub(96)?;
+            Some(IpNet::V4(
+                Ipv4Net::new(mapped.addr().to_ipv4_mapped()?, len).ok()?,
+            ))
+        }
+        net => Some(net),
+    }
 }
 
 /// Sorted and disjoint, so that the last range that starts at or before an address decides.

@@ -36,11 +36,12 @@ fn find_references(value: &[u8]) -> Vec<Range<usize>> {
             scanner.skip(is_white_space);
             let argument = match scanner.quoted() {
                 Some(quoted) => quoted,
-                None => scanner.skip(|byte| !matches!(byte, b';' | b',' | b' ' | b'\t')),
+                None => scanner.skip(|byte| !matches!(byte, b';' | b',')),
             };
             // There is no backslash in a reference, so what is escaped is none.
             if is_anchor && !value[argument.clone()].contains(&b'\\') {
-                references.push(argument);
+                let trimmed = value[argument.clone()].trim_ascii_end().len();
+                references.push(argument.start..argument.start + trimmed);
             }
         }
         scanner.skip(is_white_space);
@@ -130,6 +131,10 @@ mod tests {
             ("</a>; anchor=\"/b\\\"\"", &["/a"]),
             ("</a>; anchor; rel=up, </b>", &["/a", "/b"]),
             ("</a>;;rel=up,</b>", &["/a", "/b"]),
+            (
+                "</a>; title=x y; rel=up, </b>; anchor=/c ,</d>",
+                &["/a", "/b", "/c", "/d"],
+            ),
             ("<>", &[""]),
             ("</a>; anchor=\"/b", &["/a", "/b"]),
             // Whatever it is, it is no link.

@@ -2,7 +2,7 @@
 //! [`Rewrite`](super::Rewrite), row by row.
 
 use super::origin::{Authority, Origin, Scheme};
-use crate::{forwarded::trim_ows, uri, RootPath};
+use crate::{uri, RootPath};
 
 /// What a reference is relative to: the app's place, and what the request said of it.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(crate) struct Base {
     /// Where in `root_path` a mount begins that a reference may carry without what is in front of
     /// it, longest first.
     pub(crate) mounts: [usize; 2],
+    /// The first of these mounts as the request had it, if `root_path` has it percent-encoded.
+    pub(crate) raw_mount: Option<Box<str>>,
     pub(crate) authority: Option<Authority>,
     /// Whether the path, as the app saw it, began with `//` or `/\`.
     pub(crate) path_looks_like_a_host: bool,
@@ -23,6 +25,7 @@ impl Base {
         Self {
             root_path: RootPath::EMPTY,
             mounts: [0; 2],
+            raw_mount: None,
             authority: None,
             path_looks_like_a_host,
         }
@@ -41,18 +44,28 @@ impl Base {
                 return outer;
             }
         }
+        if let Some(raw_mount) = &self.raw_mount {
+            let outer = &root_path[..self.mounts[0]];
+            if uri::missing_prefix(raw_mount, rest).is_empty() {
+                return outer;
+            }
+            let raw = [outer, raw_mount].concat();
+            if uri::missing_prefix(&raw, rest).is_empty() {
+                return "";
+            }
+        }
         missing
     }
 }
 
 /// What `reference` becomes, or `None` if it stays.
 pub(super) fn rewrite(reference: &[u8], base: &Base, origins: &[Origin]) -> Option<Vec<u8>> {
-    let reference = trim_ows(reference);
+    let reference = reference.trim_ascii();
     if looks_like_a_host(reference) && base.path_looks_like_a_host {
-        // Browsers drop tabs, so one in the run would hide a slash behind it.
+        // Browsers drop tabs and newlines, so one in the run would hide a slash behind it.
         let run = reference
             .iter()
-            .take_while(|byte| matches!(byte, b'/' | b'\\' | b'\t'));
+            .take_while(|byte| matches!(byte, b'/' | b'\\' | b'\t' | b'\n' | b'\r'));
         let rest = &reference[run.count()..];
         return Some([base.missing_prefix(rest).as_bytes(), b"/", rest].concat());
     }

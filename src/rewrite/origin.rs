@@ -20,15 +20,25 @@ use std::{error, fmt, str::FromStr};
 /// # Ok::<(), tower_root_path::InvalidOrigin>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    scheme: Scheme,
-    authority: uri::Authority,
-}
+pub struct Origin(Authority);
 
 impl Origin {
+    /// Whether a reference of `scheme` (`None`: scheme-relative) to `authority` is to this origin.
     pub(super) fn is(&self, scheme: Option<Scheme>, authority: &[u8]) -> bool {
-        scheme.map_or(true, |scheme| scheme == self.scheme)
-            && same_authority(self.scheme, self.authority.as_str().as_bytes(), authority)
+        (scheme.is_none() || scheme == self.0.scheme) && self.0.is(scheme, authority)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.0.scheme {
+            Some(Scheme::Https) => "https",
+            _ => "http",
+        };
+        match &self.0.source {
+            Source::Uri(authority) => write!(f, "{scheme}://{authority}"),
+            Source::Host(_) => unreachable!("an origin is parsed from a string"),
+        }
     }
 }
 
@@ -40,11 +50,11 @@ impl FromStr for Origin {
             let (scheme, rest) = Scheme::split_from(origin.as_bytes())?;
             let rest = rest.strip_prefix(b"//")?;
             let authority = rest.strip_suffix(b"/").unwrap_or(rest);
-            let authority = uri::Authority::try_from(authority).ok()?;
-            let has_host = !authority.host().is_empty();
-            let has_port = authority.port_u16().is_some() || authority.as_str() == authority.host();
-            (has_host && has_port && is_authority(authority.as_str().as_bytes()))
-                .then_some(Self { scheme, authority })
+            HostAndPort::of(authority)?;
+            Some(Self(Authority {
+                scheme: Some(scheme),
+                source: Source::Uri(uri::Authority::try_from(authority).ok()?),
+            }))
         };
         parse().ok_or_else(|| InvalidOrigin(origin.into()))
     }
@@ -105,24 +115,23 @@ impl Scheme {
         }
     }
 
-    fn without_default_port(self, authority: &[u8]) -> &[u8] {
-        let default_port: &[u8] = match self {
-            Self::Http => b":80",
-            Self::Https => b":443",
-        };
-        authority.strip_suffix(default_port).unwrap_or(authority)
+    fn default_port(self) -> &'static [u8] {
+        match self {
+            Self::Http => b"80",
+            Self::Https => b"443",
+        }
     }
 }
 
 /// The authority a request was sent to, and by which scheme, if that is known.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Authority {
     scheme: Option<Scheme>,
     source: Source,
 }
 
 /// As the request has it, since a clone of either is a reference count.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Source {
     Uri(uri::Authority),
     Host(HeaderValue),
@@ -155,18 +164,14 @@ impl Authority {
             Source::Uri(own) => own.as_str().as_bytes(),
             Source::Host(own) => own.as_bytes(),
         };
-        if !is_authority(own) {
-            return false;
-        }
-        match (self.scheme, scheme) {
-            // Either port may be the default one; with the other scheme nobody uses it.
-            (None, None) => [Scheme::Http, Scheme::Https]
-                .iter()
-                .any(|scheme| same_authority(*scheme, own, authority)),
-            (None, Some(scheme)) | (Some(scheme), None) => same_authority(scheme, own, authority),
-            (Some(own_scheme), Some(scheme)) => own_scheme
-                .without_default_port(own)
-                .eq_ignore_ascii_case(scheme.without_default_port(authority)),
+        match (HostAndPort::of(own), HostAndPort::of(authority)) {
+            (Some(own), Some(other)) => {
+                own.host.eq_ignore_ascii_case(other.host)
+                    && (own.port == other.port
+                        || own.has_default_port(self.scheme)
+                            && other.has_default_port(scheme.or(self.scheme)))
+            }
+            _ => false,
         }
     }
 }
@@ -182,17 +187,41 @@ fn host(headers: &HeaderMap) -> Option<&HeaderValue> {
     }
 }
 
-fn same_authority(scheme: Scheme, a: &[u8], b: &[u8]) -> bool {
-    scheme
-        .without_default_port(a)
-        .eq_ignore_ascii_case(scheme.without_default_port(b))
+/// An authority without userinfo, of such bytes that no reader sees another host in them: no
+/// backslash, no white space, nothing that ends an authority.
+struct HostAndPort<'a> {
+    host: &'a [u8],
+    port: Option<&'a [u8]>,
 }
 
-/// A host and perhaps a port, of such bytes that no reader sees another host in them: no
-/// userinfo, no backslash, no white space, nothing that ends an authority.
-fn is_authority(bytes: &[u8]) -> bool {
-    !bytes.is_empty()
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte))
+impl<'a> HostAndPort<'a> {
+    fn of(authority: &'a [u8]) -> Option<Self> {
+        // Behind the colons of an IPv6 address in brackets.
+        let brackets = authority.iter().rposition(|byte| *byte == b']');
+        let name = brackets.map_or(0, |bracket| bracket + 1);
+        let (host, port) = match authority[name..].iter().position(|byte| *byte == b':') {
+            Some(colon) => {
+                let (host, port) = authority.split_at(name + colon);
+                (host, Some(&port[1..]))
+            }
+            None => (authority, None),
+        };
+        let is_host = !host.is_empty()
+            && host.iter().all(|byte| {
+                let in_brackets = brackets.is_some() && matches!(byte, b'[' | b':' | b']');
+                in_brackets || byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte)
+            });
+        let is_port = |port: &[u8]| !port.is_empty() && port.iter().all(u8::is_ascii_digit);
+        (is_host && port.map_or(true, is_port)).then_some(Self { host, port })
+    }
+
+    /// Whether the port goes without saying by `scheme`; if that is not known, by either one.
+    fn has_default_port(&self, scheme: Option<Scheme>) -> bool {
+        self.port.map_or(true, |port| match scheme {
+            Some(scheme) => port == scheme.default_port(),
+            None => [Scheme::Http, Scheme::Https]
+                .iter()
+                .any(|scheme| port == scheme.default_port()),
+        })
+    }
 }
