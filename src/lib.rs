@@ -1,4 +1,12 @@
-#![doc = include_str!("../README.md")]
+// The code blocks of the front page are for these features.
+#![cfg_attr(
+    all(feature = "axum", feature = "serde"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "axum", feature = "serde")),
+    doc = "Tower middleware for apps that live behind a reverse proxy under a path prefix."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "axum")]

@@ -52,6 +52,7 @@ pub struct RootPath {
     repr: Repr,
     /// How many segments of what routers took off the request path are accounted for, so that
     /// each mount counts once; no part of the value.
+    #[cfg(feature = "axum")]
     mounts: usize,
 }
 
@@ -98,6 +99,7 @@ impl RootPath {
     const fn unchecked_static(root_path: &'static str) -> Self {
         Self {
             repr: Repr::Static(root_path),
+            #[cfg(feature = "axum")]
             mounts: 0,
         }
     }
@@ -255,6 +257,7 @@ impl RootPath {
     fn shared(root_path: Arc<str>) -> Self {
         Self {
             repr: Repr::Shared(root_path),
+            #[cfg(feature = "axum")]
             mounts: 0,
         }
     }

@@ -96,8 +96,13 @@ mod tests {
             ("http://h?y", "/api/v1", "http://h/?y"),
         ] {
             let mut stripped = uri.parse::<Uri>().unwrap();
-            strip_from(&mut stripped, prefix);
+            let was_there = strip_from(&mut stripped, prefix);
             assert_eq!(stripped.to_string(), expected, "{uri}");
+            assert_eq!(was_there, uri != expected && uri != "http://h?y", "{uri}");
+            if was_there {
+                let stripped = stripped.path_and_query().unwrap();
+                assert!(stripped.as_str().starts_with('/'), "{uri}");
+            }
         }
     }
 

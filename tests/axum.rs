@@ -1,5 +1,4 @@
 //! axum: which placement of the layer does what.
-#![cfg(feature = "axum")]
 
 mod support;
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use http::{HeaderName, Request, Response};
+use http::{HeaderName, Request};
 use std::net::IpAddr;
 use support::{emitted, get, get_with, location, root_path, seen};
 use tower_root_path::{
@@ -29,6 +29,9 @@ async fn a_forwarded_value_wins_over_the_configured_one() {
         (&[(PREFIX, "")], ""),
         (&[(PREFIX, "/")], ""),
         (&[(PREFIX, " , ,")], ""),
+        (&[(PREFIX, "/told"), (PREFIX, "")], "/told"),
+        (&[(PREFIX, "/..")], "/configured"),
+        (&[(PREFIX, "/.."), (PREFIX, " ")], "/configured"),
         (&[(PREFIX, "not/a/path")], "/configured"),
         (&[("x-script-name", "/told")], "/configured"),
     ] {
@@ -56,6 +59,7 @@ async fn the_rightmost_hops_are_concatenated() {
         (1, &["//evil", "/api"], "/api"),
         (2, &["//evil", "/api"], "/fallback"),
         (2, &["/edge", "api"], "/fallback"),
+        (2, &["/edge", "/fallback"], "/edge/fallback"),
     ] {
         let layer = RootPathLayer::new("/fallback").with_forwarded(forwarded().hops(hops));
         let lines = values
@@ -177,6 +181,8 @@ fn a_list_of_proxies_is_parsed_strictly() {
         "localhost",
         "10.0.0.1:80",
         "10.0.0.0-10.0.0.9",
+        // Seems to be of IPv4, and is not.
+        "::ffff:10.0.0.0/8",
     ] {
         let error = format!("10.0.0.1, {bad}")
             .parse::<TrustedProxies>()
@@ -282,6 +288,28 @@ async fn two_layers_that_listen_concatenate_and_vary_by_both() {
     assert_eq!(headers.get_all("vary").iter().count(), 2);
 }
 
+#[test]
+fn an_empty_line_hides_nothing_from_a_reader_without_a_layer() {
+    let request = get_with("/", &[(PREFIX, "/api"), (PREFIX, "")]);
+    let used = Forwarded::Used(RootPath::from_static("/api"));
+    assert_eq!(forwarded().read(&request), used);
+}
+
+#[test]
+#[should_panic = "hops must be at least 1"]
+fn no_hops_at_all_make_no_sense() {
+    let _ = forwarded().hops(0);
+}
+
+#[test]
+fn proxies_can_be_collected() {
+    let addrs = ["10.0.0.1", "::ffff:10.0.0.2", "::1"].map(|addr| addr.parse::<IpAddr>().unwrap());
+    let trusted = addrs.into_iter().collect::<TrustedProxies>();
+    for (addr, expected) in [("10.0.0.2", true), ("::1", true), ("10.0.0.3", false)] {
+        assert_eq!(trusted.contains(addr.parse().unwrap()), expected, "{addr}");
+    }
+}
+
 #[cfg(feature = "axum")]
 #[test]
 fn axum_knows_the_peer_by_connect_info() {
@@ -295,6 +323,12 @@ fn axum_knows_the_peer_by_connect_info() {
     let other = SocketAddr::from(([192, 0, 2, 1], 4711));
     request.extensions_mut().insert(ConnectInfo(other));
     assert_eq!(forwarded().read(&request).to_string(), "untrusted peer");
+    request.extensions_mut().insert(PeerAddr(peer));
+    assert_eq!(
+        forwarded().read(&request).to_string(),
+        "used",
+        "this crate's own comes first"
+    );
 }
 
 /// An event for each reason, not for each request.
@@ -355,7 +389,7 @@ async fn a_reason_is_told_once() {
             get_with("/", &[(PREFIX, "/fine")]),
             get("/"),
         ] {
-            support::send(&layer, request, |_| Response::new(())).await;
+            support::send(&layer, request, |_| http::Response::new(())).await;
         }
     }
     let log = log.0.lock().unwrap();

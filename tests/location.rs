@@ -4,7 +4,7 @@ mod support;
 
 use http::{header::HOST, Request, Version};
 use support::{emitted, get, location, vectors};
-use tower_root_path::{ForwardedPrefix, Rewrite, RootPathLayer, TrustedProxies};
+use tower_root_path::{ForwardedPrefix, Origin, Rewrite, RootPathLayer, TrustedProxies};
 
 #[tokio::test]
 async fn every_vector_holds() {
@@ -65,6 +65,24 @@ async fn only_the_authority_of_the_request_is_the_app() {
             "/api/v1/login",
         ),
         (http1("app.example"), "http://app.example?q", "/api/v1/?q"),
+        (http1("app.example"), "//APP.EXAMPLE/login", "/api/v1/login"),
+        (
+            http1("app.example:443"),
+            "http://app.example:443/x",
+            "/api/v1/x",
+        ),
+        (
+            http1("app.example:8080"),
+            "http://app.example:8080:80/x",
+            "http://app.example:8080:80/x",
+        ),
+        (
+            http1("app.example:x"),
+            "http://app.example:x/y",
+            "http://app.example:x/y",
+        ),
+        (http1("[::1]"), "http://[::1]:80/x", "/api/v1/x"),
+        (http1("::1"), "http://::1/x", "http://::1/x"),
         (
             http1("app.example"),
             "http://app.example/api/v1/x",
@@ -462,5 +480,43 @@ async fn what_the_innermost_layer_has_decided_stays() {
             let becomes = location(layers, get(path), format!("{origin}/login")).await;
             assert_eq!(becomes, format!("{origin}/login"), "{path}");
         }
+    }
+}
+
+#[test]
+fn an_origin_is_a_scheme_and_a_host() {
+    for good in [
+        "http://a",
+        "https://a.example:8443",
+        "HTTP://A/",
+        "http://[::1]:3000",
+    ] {
+        let origin = good.parse::<Origin>().unwrap();
+        assert_eq!(origin.to_string().parse::<Origin>(), Ok(origin), "{good}");
+    }
+    for bad in [
+        "",
+        "a",
+        "a.example",
+        "//a",
+        "ftp://a",
+        "http:a",
+        "http:/a",
+        "http://",
+        "http:///",
+        "http://a/b",
+        "http://a?b",
+        "http://:80",
+        "http://a:",
+        "http://a:b",
+        "http://a:80:80",
+        "http://u@a",
+        "http://a b",
+        "http://a\\b",
+        "http://::1",
+        " http://a",
+    ] {
+        let error = bad.parse::<Origin>().unwrap_err().to_string();
+        assert!(error.contains(&format!("{bad:?}")), "{error}");
     }
 }

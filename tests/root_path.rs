@@ -130,6 +130,7 @@ fn static_and_parsed_values_are_the_same() {
     assert_eq!(RootPath::default(), RootPath::from_static("/"));
 }
 
+#[cfg(feature = "serde")]
 #[test]
 fn serialises_as_a_string_and_checks_what_it_reads() {
     let root_path: RootPath = serde_json::from_str("\"/api/v1/\"").unwrap();

@@ -1,5 +1,4 @@
 //! What users of the Rust web stack asked for, under the names of their issues.
-#![cfg(feature = "axum")]
 
 mod support;
 
