@@ -126,7 +126,6 @@ impl Args {
         layer
     }
 
-    /// What the sub-apps rewrite as well.
     fn rewrite(&self) -> Rewrite {
         let rewrite = match self.rewrite {
             RewriteArg::Redirects => Rewrite::redirects(),
@@ -163,13 +162,15 @@ fn router(args: &Args) -> Router {
         servers: Servers::new(args.server.clone())
             .root_path_in_servers(!args.no_root_path_in_servers),
     });
-    let mounted = || RootPathLayer::nested().rewrite(args.rewrite());
-    let sub_app = app(Arc::clone(&state)).layer(mounted());
+    let sub_app = app(Arc::clone(&state)).layer(RootPathLayer::nested());
     let files = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/files");
 
     app(state)
         .merge(shared::docs::router())
-        .nest_service("/files", mounted().layer(ServeDir::new(files)))
+        .nest_service(
+            "/files",
+            RootPathLayer::nested().layer(ServeDir::new(files)),
+        )
         .nest("/sub", sub_app.clone())
         .nest("/t/{tenant}", sub_app)
 }

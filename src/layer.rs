@@ -62,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) nested: bool,
     pub(crate) strip: Strip,
     pub(crate) rewrite: Rewrite,
+    /// Whether a layer further out rewrites instead, if there is one.
+    pub(crate) leaves_rewriting: bool,
     adds_vary: bool,
     pub(crate) told: Told,
 }
@@ -176,10 +178,9 @@ impl RootPathLayer {
     /// as none. Each mount counts once, however many of these layers there are, and wherever the
     /// outer [`RootPathLayer`] stands.
     ///
-    /// What the sub-app emits is rewritten by this layer, so if the outer one has a
-    /// [`Rewrite`] other than the default, give this one the same. Without a layer of its own a
-    /// sub-app still sees the root path of the outer one, but its redirects lose the mount, and an
-    /// echo of a path that begins with `//` only behind the mount is not seen as one.
+    /// Without a layer of its own a sub-app sees the root path of the outer one, its redirects
+    /// lose the mount, and an echo of a path that begins with `//` only behind the mount is not
+    /// seen as one.
     ///
     /// ```
     /// use axum::{body::Body, routing::get, Router};
@@ -256,10 +257,14 @@ impl RootPathLayer {
         self.with(|config| config.strip = strip)
     }
 
-    /// Which response headers are rewritten; [`Rewrite::redirects`] unless told otherwise.
+    /// Which response headers are rewritten; [`Rewrite::redirects`] unless told otherwise, or if
+    /// there is a [`RootPathLayer`] further out, what that one is told.
     #[must_use]
     pub fn rewrite(self, rewrite: Rewrite) -> Self {
-        self.with(|config| config.rewrite = rewrite)
+        self.with(|config| {
+            config.rewrite = rewrite;
+            config.leaves_rewriting = false;
+        })
     }
 
     fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
@@ -278,6 +283,7 @@ impl From<RootPath> for RootPathLayer {
                 nested: false,
                 strip: Strip::default(),
                 rewrite: Rewrite::default(),
+                leaves_rewriting: true,
                 adds_vary: true,
                 told: Told::default(),
             }),

@@ -5,7 +5,7 @@ use crate::axum::{mounted_segments, Mount};
 use crate::{
     forwarded::Forwarded,
     layer::{Config, Strip},
-    rewrite::{self, Authority, Base, Rewritten},
+    rewrite::{self, Authority, Base, Emitted},
     uri, RootPath, RootPathLayer,
 };
 use http::{header::VARY, HeaderMap, HeaderValue, Request, Response};
@@ -111,7 +111,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(cx))?;
-        if let Some(pending) = this.pending {
+        if let Some(pending) = this.pending.take() {
             pending.leave(&mut response);
         }
         Poll::Ready(Ok(response))
@@ -123,7 +123,7 @@ where
 struct Pending {
     config: Arc<Config>,
     base: Base,
-    /// Whether a layer further out will see the response as well, and must know.
+    /// Whether a layer further out will see the response as well, and has to know.
     inside_another: bool,
 }
 
@@ -281,7 +281,7 @@ impl<'a> Part<'a> {
 
 impl Pending {
     /// The way out.
-    fn leave<B>(&self, response: &mut Response<B>) {
+    fn leave<B>(self, response: &mut Response<B>) {
         let Self {
             config,
             base,
@@ -293,15 +293,20 @@ impl Pending {
         if response.headers().is_empty() {
             return;
         }
-        let done = response.extensions().get::<Rewritten>();
-        let done = done.cloned().unwrap_or_default();
-        config.rewrite.apply(response.headers_mut(), base, &done);
-        if *inside_another {
-            let done = done.and(&config.rewrite, response.headers());
-            // The first extension costs three allocations.
-            if !done.is_empty() {
-                response.extensions_mut().insert(done);
-            }
+        let mut emitted = response.extensions_mut().remove::<Emitted>();
+        if !(inside_another && config.leaves_rewriting) {
+            let inner = emitted.get_or_insert_with(Emitted::default);
+            config.rewrite.apply(response.headers_mut(), &base, inner);
+        }
+        if inside_another {
+            let emitted = emitted.get_or_insert_with(Emitted::default);
+            emitted.add(base, response.headers());
+        } else if base.is_somewhere() {
+            // Nobody further out needs to know.
+            return;
+        }
+        if let Some(emitted) = emitted.filter(|emitted| !emitted.is_empty()) {
+            response.extensions_mut().insert(emitted);
         }
     }
 }

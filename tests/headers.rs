@@ -195,22 +195,62 @@ fn what_is_for_the_proxy_panics_in_code() {
 }
 
 #[tokio::test]
-async fn each_header_is_rewritten_by_the_innermost_layer_that_is_asked_to() {
+async fn each_header_is_rewritten_from_where_the_app_is_that_emits_it() {
     let lines: &[(&str, &[u8])] = &[
         ("location", b"/a"),
         ("link", b"</a>"),
         ("set-cookie", b"a=1; Path=/a"),
         ("hx-redirect", b"/a"),
     ];
-    let layers = (
-        RootPathLayer::new("/1").rewrite(Rewrite::all()),
-        RootPathLayer::new("/2").rewrite(Rewrite::none().link().set_cookie_path()),
-        RootPathLayer::new("/3").rewrite(Rewrite::redirects().link()),
-    );
-    let headers = emitted(layers, get("/x"), lines).await;
-    let values = headers.values().collect::<Vec<_>>();
-    assert_eq!(
-        values,
-        ["/1/2/3/a", "</1/2/3/a>", "a=1; Path=/1/2/a", "/1/a"]
-    );
+    let all = || Some(Rewrite::all());
+    let none = || Some(Rewrite::none());
+    let link = || Some(Rewrite::none().link());
+    let redirects = || Some(Rewrite::redirects());
+
+    let everything = ["/1/2/3/a", "</1/2/3/a>", "a=1; Path=/1/2/3/a", "/1/2/3/a"];
+    let the_link = ["/a", "</1/2/3/a>", "a=1; Path=/a", "/a"];
+    for (outer, middle, inner, expected) in [
+        (all(), None, None, everything),
+        (all(), link(), redirects(), everything),
+        (all(), None, redirects(), everything),
+        (all(), None, all(), everything),
+        (None, None, None, ["/1/2/3/a", "</a>", "a=1; Path=/a", "/a"]),
+        (none(), None, None, ["/a", "</a>", "a=1; Path=/a", "/a"]),
+        (none(), link(), None, the_link),
+        (none(), None, link(), the_link),
+    ] {
+        let case = format!("{outer:?} {middle:?} {inner:?}");
+        let layer = |root_path, rewrite: Option<Rewrite>| {
+            let layer = RootPathLayer::new(root_path);
+            match rewrite {
+                Some(rewrite) => layer.rewrite(rewrite),
+                None => layer,
+            }
+        };
+        let layers = (layer("/1", outer), layer("/2", middle), layer("/3", inner));
+        let headers = emitted(layers, get("/x"), lines).await;
+        assert_eq!(headers.values().collect::<Vec<_>>(), expected, "{case}");
+    }
+}
+
+/// What a middleware in between emits is not the inner app's.
+#[tokio::test]
+async fn a_middleware_between_two_layers_is_in_the_outer_app() {
+    let between = || {
+        tower::util::MapResponseLayer::new(|mut response: http::Response<()>| {
+            let location = http::HeaderValue::from_static("/login");
+            response.headers_mut().insert("location", location);
+            response
+        })
+    };
+    for (name, value, expected) in [("content-location", "/a", "/1/2/a"), ("x", "y", "y")] {
+        let layers = (
+            RootPathLayer::new("/1"),
+            between(),
+            RootPathLayer::new("/2"),
+        );
+        let headers = emitted(layers, get("/x"), &[(name, value.as_bytes())]).await;
+        assert_eq!(headers["location"], "/1/login");
+        assert_eq!(headers[name], expected);
+    }
 }

@@ -460,25 +460,25 @@ async fn an_outer_layer_rewrites_what_an_inner_one_does_not() {
     );
 }
 
-/// The innermost layer decides, also that a value stays; a layer in the middle that has nothing to
-/// add does not make the outer one forget.
+/// The outermost layer says what means the app, the innermost one where the app is; one in the
+/// middle that has nothing to add makes neither forget.
 #[tokio::test]
-async fn what_the_innermost_layer_has_decided_stays() {
+async fn an_origin_of_the_outer_layer_counts_for_the_inner_app() {
     let forwarded = || {
         let trusted = TrustedProxies::loopback();
         RootPathLayer::new("").with_forwarded(ForwardedPrefix::x_forwarded_prefix(trusted))
     };
     let origin = "http://127.0.0.1:3000";
     for path in ["/x", "//x"] {
-        for middle in [
-            RootPathLayer::new(""),
-            RootPathLayer::new("/m"),
-            forwarded(),
+        for (middle, root_path) in [
+            (RootPathLayer::new(""), "/api/v1"),
+            (RootPathLayer::new("/m"), "/api/m/v1"),
+            (forwarded(), "/api/v1"),
         ] {
             let outer = RootPathLayer::new("/api").rewrite(Rewrite::redirects().origin(origin));
             let layers = (outer, (middle, RootPathLayer::new("/v1")));
             let becomes = location(layers, get(path), format!("{origin}/login")).await;
-            assert_eq!(becomes, format!("{origin}/login"), "{path}");
+            assert_eq!(becomes, format!("{root_path}/login"), "{path}");
         }
     }
 }

@@ -5,7 +5,7 @@ use super::origin::{Authority, Origin, Scheme};
 use crate::{uri, RootPath};
 
 /// What a reference is relative to: the app's place, and what the request said of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Base {
     /// The whole root path; if it is empty, only echoes of the path change.
     pub(crate) root_path: RootPath,
@@ -29,6 +29,10 @@ impl Base {
             authority: None,
             path_looks_like_a_host,
         }
+    }
+
+    pub(crate) fn is_somewhere(&self) -> bool {
+        !self.root_path.is_empty()
     }
 
     /// What is missing in front of the path `/` + `rest`.

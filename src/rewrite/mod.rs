@@ -33,9 +33,12 @@ use std::{error, fmt, ops::Range};
 /// | `//evil.example/`, where the path the app saw began with `//` or `/\` as well | `/api/v1/evil.example/`: an echo of the path, not a host |
 ///
 /// Path-absolute references are what comes out, since they can carry neither a wrong scheme nor an
-/// internal host, and every proxy in its default configuration leaves them alone. A value that an
-/// inner layer has rewritten stays as it is. With an empty root path nothing changes but the last
-/// row.
+/// internal host, and every proxy in its default configuration leaves them alone. With an empty root
+/// path nothing changes but the last row.
+///
+/// Of stacked layers the outermost one says which headers are rewritten, for all of the apps in
+/// it, each from where that app is; unless an inner layer is told a `Rewrite` of its own. A value
+/// is never prefixed twice.
 ///
 /// Let one party rewrite: if the proxy does it (nginx `proxy_redirect / /api/v1/;`, lighttpd
 /// `map-urlpath`), use [`none`](Self::none).
@@ -205,15 +208,21 @@ impl Rewrite {
         self.names.len() > 2 || self.names.iter().any(|name| headers.contains_key(name))
     }
 
-    /// Rewrites what is in `headers`, but for what an inner layer has `done`.
-    pub(crate) fn apply(&self, headers: &mut HeaderMap, base: &Base, done: &Rewritten) {
+    /// Rewrites what is in `headers`: what an app further in has emitted from where that app is,
+    /// the rest from `base`.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap, base: &Base, inner: &Emitted) {
         if !self.concerns(headers) {
             return;
         }
         for (name, value) in headers.iter_mut() {
-            if !self.names.contains(name) || done.0.contains(name) {
+            if !self.names.contains(name) {
                 continue;
             }
+            let base = match inner.base_of(name) {
+                None => base,
+                Some(inner) if base.is_somewhere() => inner,
+                Some(_) => continue,
+            };
             if let Some(rewritten) = grammar(name)(value.as_bytes(), base, &self.origins) {
                 replace(value, rewritten);
             }
@@ -244,17 +253,27 @@ impl fmt::Display for InternalHeader {
 
 impl error::Error for InternalHeader {}
 
-/// In the extensions of a response: which of its headers are under the root path already.
+/// In the extensions of a response: which apps have emitted its headers, innermost first.
+///
+/// A layer further out has more to rewrite than one further in, perhaps, but cannot know where
+/// the app is. Rewriting from the same place again changes nothing.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Rewritten(Vec<HeaderName>);
+pub(crate) struct Emitted(Vec<(Base, Vec<HeaderName>)>);
 
-impl Rewritten {
-    /// And those of `headers` that `rewrite` is about.
-    pub(crate) fn and(mut self, rewrite: &Rewrite, headers: &HeaderMap) -> Self {
-        let names = rewrite.names.iter();
-        self.0
-            .extend(names.filter(|name| headers.contains_key(*name)).cloned());
-        self
+impl Emitted {
+    fn base_of(&self, name: &HeaderName) -> Option<&Base> {
+        let mut apps = self.0.iter();
+        let (base, _) = apps.find(|(_, names)| names.contains(name))?;
+        Some(base)
+    }
+
+    /// What is in `headers` besides was emitted by the app at `base`.
+    pub(crate) fn add(&mut self, base: Base, headers: &HeaderMap) {
+        let names = headers.keys().filter(|name| self.base_of(name).is_none());
+        let names = names.cloned().collect::<Vec<_>>();
+        if !names.is_empty() {
+            self.0.push((base, names));
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
