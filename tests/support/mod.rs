@@ -33,7 +33,7 @@ pub fn get(uri: &str) -> Request<()> {
     Request::builder()
         .uri(uri)
         .header(HOST, "app.example")
-        .extension(PeerAddr::from(([127, 0, 0, 1], 4711)))
+        .extension(PeerAddr(([127, 0, 0, 1], 4711).into()))
         .body(())
         .unwrap()
 }

@@ -1,7 +1,8 @@
 //! Programs that a test starts, and ends by their id.
 
 use std::{
-    env, fs,
+    env,
+    fs::{self, File},
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Program {
     name: String,
     child: Child,
+    log: Option<PathBuf>,
 }
 
 impl Program {
@@ -31,16 +33,24 @@ impl Program {
     pub fn start(command: &mut Command) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         match command.stdin(Stdio::null()).spawn() {
-            Ok(child) => Self { name, child },
+            Ok(child) => Self {
+                name,
+                child,
+                log: None,
+            },
             Err(error) => panic!("cannot start {name}: {error}; run tests/install-tools.sh"),
         }
     }
 
-    /// Starts `command`, and waits until it accepts connections at `addr`.
+    /// Starts `command`, and waits until it accepts connections at `addr`. What it prints goes to
+    /// the file `log`, and is told if it ends too early.
     #[track_caller]
-    pub fn start_at(addr: SocketAddr, command: &mut Command) -> Self {
+    pub fn start_at(addr: SocketAddr, command: &mut Command, log: PathBuf) -> Self {
         assert!(!accepts(addr), "another program listens on {addr} already");
-        let mut program = Self::start(command);
+        let file = || File::options().create(true).append(true).open(&log);
+        let [out, err] = [file(), file()].map(|file| file.expect("it can be written to"));
+        let mut program = Self::start(command.stdout(out).stderr(err));
+        program.log = Some(log);
         program.wait_until(&format!("it listens on {addr}"), || accepts(addr));
         program
     }
@@ -73,10 +83,12 @@ impl Program {
             ended.is_some() || ready()
         });
         let name = &self.name;
+        let log = self.log.as_ref().map(fs::read).and_then(Result::ok);
+        let log = String::from_utf8_lossy(log.as_deref().unwrap_or_default());
         if let Some(status) = ended {
-            panic!("{name} ended before {what}: {status}");
+            panic!("{name} ended before {what}: {status}\n{log}");
         }
-        assert!(in_time, "{name}: it takes too long until {what}");
+        assert!(in_time, "{name}: it takes too long until {what}\n{log}");
     }
 }
 
@@ -198,13 +210,38 @@ pub fn free_addr() -> SocketAddr {
 
 /// The response, head and body, to a request target that goes out byte by byte.
 pub fn get_raw(addr: SocketAddr, target: &str) -> io::Result<String> {
+    get_raw_with(addr, target, &[])
+}
+
+/// The same with header lines.
+pub fn get_raw_with(addr: SocketAddr, target: &str, lines: &[String]) -> io::Result<String> {
     let mut stream = TcpStream::connect(addr)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let request = format!("GET {target} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+    let request =
+        format!("GET {target} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n{lines}\r\n");
     stream.write_all(request.as_bytes())?;
-    let mut response = String::new();
-    stream.read_to_string(&mut response)?;
-    Ok(response)
+    let mut response = Vec::new();
+    let mut buffer = [0; 4096];
+    // Not every proxy closes if `lines` have another `Connection`.
+    while !is_whole(&response) {
+        match stream.read(&mut buffer)? {
+            0 => break,
+            read => response.extend_from_slice(&buffer[..read]),
+        }
+    }
+    String::from_utf8(response).map_err(io::Error::other)
+}
+
+/// Whether these bytes are a head, and a body of the length that it says.
+fn is_whole(response: &[u8]) -> bool {
+    let response = String::from_utf8_lossy(response).to_ascii_lowercase();
+    let Some((head, body)) = response.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.split("\r\ncontent-length:").nth(1);
+    let length = length.and_then(|rest| rest.lines().next()?.trim().parse::<usize>().ok());
+    length.is_some_and(|length| body.len() >= length)
 }
 
 fn accepts(addr: SocketAddr) -> bool {

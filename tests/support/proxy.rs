@@ -1,11 +1,15 @@
-//! Real proxies, each with the configuration of a test.
+//! Real proxies, each with a configuration of `examples/proxies/`.
 
-use super::process::{get_raw, Files, Program};
+use super::process::{free_addr, get_raw, Files, Program};
+use http::HeaderName;
 use std::{
-    net::{Ipv4Addr, SocketAddr},
-    path::Path,
+    error::Error,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
     process::Command,
 };
+use tower_root_path::{ForwardedPrefix, Rewrite, RootPathLayer};
 
 /// A proxy in front of an app.
 #[derive(Debug)]
@@ -23,9 +27,267 @@ impl Proxy {
     }
 }
 
-/// nginx at `addr` with the `location` blocks `locations`.
+/// A file of `examples/proxies/`. Its app is at 127.0.0.1:8000, its public side at port 9999, its
+/// prefix is `/api/v1`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    file: &'static str,
+    text: String,
+    args: Vec<String>,
+}
+
+impl Config {
+    /// The file as it is.
+    #[track_caller]
+    pub fn read(file: &'static str) -> Self {
+        let path = directory().join(file);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        Self {
+            file,
+            text,
+            args: Vec::new(),
+        }
+    }
+
+    /// nginx in front of another proxy: it strips `/edge`, and tells so.
+    pub fn edge() -> Self {
+        let host = "proxy_set_header Host $http_host;";
+        Self::read("nginx/strip.conf")
+            .with("location /api/v1/", "location /edge/")
+            .with(
+                host,
+                &format!("{host} proxy_set_header X-Forwarded-Prefix /edge;"),
+            )
+    }
+
+    /// The same with `to` in the place of `from`, which has to be there.
+    #[track_caller]
+    #[must_use]
+    pub fn with(mut self, from: &str, to: &str) -> Self {
+        assert!(self.text.contains(from), "{}: no {from:?}", self.file);
+        self.text = self.text.replace(from, to);
+        self
+    }
+
+    /// The same with one more argument for the program.
+    #[must_use]
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    /// Such as `nginx/strip.conf`.
+    pub fn file(&self) -> &'static str {
+        self.file
+    }
+
+    /// Such as `strip.conf`.
+    pub fn file_name(&self) -> &'static str {
+        self.file.split('/').next_back().expect("a file has a name")
+    }
+
+    /// The layer on the first line of the file.
+    pub fn layer(&self) -> RootPathLayer {
+        (self.named_layer().layer)().expect("the layer is valid")
+    }
+
+    /// The flags of `whoami` which stand for that layer.
+    pub fn flags(&self) -> Vec<&'static str> {
+        self.named_layer().flags.split_whitespace().collect()
+    }
+
+    fn named_layer(&self) -> &'static NamedLayer {
+        let first_line = self.text.lines().next().unwrap_or_default();
+        // The pods of Kubernetes have a network of their own.
+        let first_line = first_line.replace("10.0.0.0/8", "127.0.0.1");
+        let code = without_white_space(first_line.trim_start_matches('#'));
+        LAYERS
+            .iter()
+            .find(|named| without_white_space(named.code) == code)
+            .unwrap_or_else(|| panic!("{}: an unknown layer: {first_line}", self.file))
+    }
+
+    /// Starts the proxy at a port of its own, in front of `app`.
+    #[track_caller]
+    pub fn start(&self, app: SocketAddr) -> Proxy {
+        self.start_at(free_addr(), app)
+    }
+
+    /// Starts the proxy at `public`, in front of `app`.
+    #[track_caller]
+    pub fn start_at(&self, public: SocketAddr, app: SocketAddr) -> Proxy {
+        let ports = [app, public].map(|addr| addr.port().to_string());
+        let parts = self.text.split("9999");
+        let parts: Vec<_> = parts.map(|part| part.replace("8000", &ports[0])).collect();
+        let (mut command, files) = self.kind().command(public, &parts.join(&ports[1]));
+        command.args(&self.args);
+        let log = files.path().join("log");
+        let mut program = Program::start_at(public, &mut command, log);
+        if self.kind().name == "traefik" {
+            // It listens before it knows its routes.
+            program.wait_until("it knows its routes", || {
+                let response = get_raw(public, "/api/v1/app");
+                response.is_ok_and(|response| response.starts_with("HTTP/1.1 200 "))
+            });
+        }
+        Proxy {
+            addr: public,
+            _program: program,
+            _files: files,
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        let name = self.file.split('/').next();
+        Kind::named(name.expect("a file is in the directory of its proxy"))
+    }
+}
+
+/// Where the configurations are.
+pub fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/proxies")
+}
+
+/// The configurations of a proxy, such as `nginx/strip.conf`.
+pub const FILES: &[&str] = &[
+    "nginx/strip.conf",
+    "nginx/no-strip.conf",
+    "nginx/rewrite-break.conf",
+    "nginx/ingress.conf",
+    "traefik/strip-prefix.toml",
+    "traefik/strip-prefix-regex.toml",
+    "traefik/chained.toml",
+    "traefik/replace-path-regex.toml",
+    "caddy/strip.Caddyfile",
+    "caddy/header-up.Caddyfile",
+    "haproxy/set-header.cfg",
+    "haproxy/add-header.cfg",
+    "apache/proxy-pass.conf",
+    "apache/proxy-pass-reverse.conf",
+    "apache/request-header.conf",
+    "apache/request-header-append.conf",
+    "envoy/prefix-rewrite.yaml",
+    "envoy/regex-rewrite.yaml",
+    "lighttpd/no-strip.conf",
+    "lighttpd/map-urlpath.conf",
+    "varnish/strip.vcl",
+];
+
+/// Those of `FILES` that are for `proxy`.
+pub fn files(proxy: &str) -> impl Iterator<Item = Config> + '_ {
+    let files = FILES
+        .iter()
+        .filter(move |file| file.split('/').next() == Some(proxy));
+    files.map(|file| Config::read(file))
+}
+
+/// What a configuration says of the layer that goes with it, as code.
+struct NamedLayer {
+    code: &'static str,
+    layer: fn() -> Result<RootPathLayer, Box<dyn Error>>,
+    flags: &'static str,
+}
+
+macro_rules! layers {
+    ($($layer:expr => $flags:literal,)*) => {
+        &[$(NamedLayer {
+            code: stringify!($layer),
+            layer: || Ok($layer),
+            flags: $flags,
+        }),*]
+    };
+}
+
+const LAYERS: &[NamedLayer] = layers! {
+    RootPathLayer::new("/api/v1")
+        => "--root-path /api/v1",
+    RootPathLayer::new("/api/v1").rewrite(Rewrite::none())
+        => "--root-path /api/v1 --rewrite none",
+    RootPathLayer::new("").with_forwarded(ForwardedPrefix::x_forwarded_prefix("127.0.0.1".parse()?))
+        => "--trust 127.0.0.1",
+    RootPathLayer::new("").with_forwarded(ForwardedPrefix::x_forwarded_prefix("127.0.0.1".parse()?).hops(2))
+        => "--trust 127.0.0.1 --hops 2",
+    RootPathLayer::new("/api/v1").with_forwarded(ForwardedPrefix::x_forwarded_prefix("127.0.0.1".parse()?))
+        => "--root-path /api/v1 --trust 127.0.0.1",
+    RootPathLayer::new("").with_forwarded(ForwardedPrefix::original_path_header(HeaderName::from_static("x-envoy-original-path"), "127.0.0.1".parse()?))
+        => "--trust 127.0.0.1 --original-path-header x-envoy-original-path",
+    RootPathLayer::new("").with_forwarded(ForwardedPrefix::original_path_header(HeaderName::from_static("x-replaced-path"), "127.0.0.1".parse()?))
+        => "--trust 127.0.0.1 --original-path-header x-replaced-path",
+};
+
+/// `stringify!` breaks lines where it likes.
+fn without_white_space(code: &str) -> String {
+    code.split_whitespace().collect()
+}
+
+/// How a proxy is started in the foreground, with files of its own.
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    program: &'static str,
+    version: &'static str,
+    /// What is to be around the text of a configuration, in which file, and how to start with it.
+    command: fn(&mut Command, SocketAddr, &str) -> Files,
+}
+
+const KINDS: [Kind; 8] = [
+    Kind::new("nginx", "/usr/sbin/nginx", "-v", nginx),
+    Kind::new("traefik", "target/tools/bin/traefik", "version", traefik),
+    Kind::new("caddy", "/usr/bin/caddy", "version", caddy),
+    Kind::new("haproxy", "/usr/sbin/haproxy", "-v", haproxy),
+    Kind::new("apache", "/usr/sbin/apache2", "-v", apache),
+    Kind::new("envoy", "target/tools/bin/envoy", "--version", envoy),
+    Kind::new("lighttpd", "/usr/sbin/lighttpd", "-v", lighttpd),
+    Kind::new("varnish", "/usr/sbin/varnishd", "-V", varnish),
+];
+
+impl Kind {
+    const fn new(
+        name: &'static str,
+        program: &'static str,
+        version: &'static str,
+        command: fn(&mut Command, SocketAddr, &str) -> Files,
+    ) -> Self {
+        Self {
+            name,
+            program,
+            version,
+            command,
+        }
+    }
+
+    fn named(name: &str) -> Self {
+        let kind = KINDS.into_iter().find(|kind| kind.name == name);
+        kind.unwrap_or_else(|| panic!("{name} is not run"))
+    }
+
+    fn program(self) -> Command {
+        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(self.program))
+    }
+
+    fn command(self, public: SocketAddr, text: &str) -> (Command, Files) {
+        let mut command = self.program();
+        let files = (self.command)(&mut command, public, text);
+        command.current_dir(files.path());
+        (command, files)
+    }
+}
+
+/// The version of a proxy, as the program says it.
 #[track_caller]
-pub fn nginx(addr: SocketAddr, locations: &str) -> Proxy {
+pub fn version(name: &str) -> String {
+    let kind = Kind::named(name);
+    let output = kind.program().arg(kind.version).output();
+    let output = output.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let mut words = said.split(|c: char| !c.is_ascii_digit() && c != '.');
+    let version = words.find(|word| word.trim_matches('.').contains('.'));
+    version
+        .unwrap_or_else(|| panic!("{name}: {said}"))
+        .to_owned()
+}
+
+fn nginx(command: &mut Command, _: SocketAddr, server: &str) -> Files {
     // The workers of root would be of a user that may have no access to the files.
     let config = format!(
         "daemon off;
@@ -39,68 +301,88 @@ pub fn nginx(addr: SocketAddr, locations: &str) -> Proxy {
             fastcgi_temp_path fastcgi;
             uwsgi_temp_path uwsgi;
             scgi_temp_path scgi;
-            server {{
-                listen {addr};
-                {locations}
-            }}
+            {server}
         }}"
     );
     let files = Files::new(&[("nginx.conf", &config)]);
-    let mut command = Command::new("/usr/sbin/nginx");
     command.args(["-e", "error.log", "-c", "nginx.conf", "-p"]);
     command.arg(files.path());
-    Proxy {
-        addr,
-        _program: Program::start_at(addr, &mut command),
-        _files: files,
-    }
+    files
 }
 
-/// A setting of Traefik: it does not wait whether further routes are to come.
-pub const AT_ONCE: &str = "providers.providersThrottleDuration = '10ms'";
-/// The same for a Traefik that passes on what its clients say of forwarding.
-pub const TRUSTING_CLIENTS: &str = "providers.providersThrottleDuration = '10ms'
-    entryPoints.http.forwardedHeaders.insecure = true";
+fn traefik(command: &mut Command, public: SocketAddr, routes: &str) -> Files {
+    command.arg(format!("--entryPoints.http.address={public}"));
+    command.arg("--providers.file.filename=routes.toml");
+    // It would wait whether further routes are to come.
+    command.arg("--providers.providersThrottleDuration=10ms");
+    Files::new(&[("routes.toml", routes)])
+}
 
-/// Traefik at `address`, as the page "Behind a Proxy" of FastAPI configures it, but with these
-/// `settings` besides, and a StripPrefix for each of `prefixes`, which together are `/api/v1`.
-#[track_caller]
-pub fn traefik(address: &str, app: SocketAddr, prefixes: &[&str], settings: &str) -> Proxy {
-    let config = format!(
-        "entryPoints.http.address = '{address}'
-        providers.file.filename = 'routes.toml'
-        {settings}"
-    );
-    let names = &["api-stripprefix", "next-stripprefix"][..prefixes.len()];
-    let mut routes = format!(
-        "[http.routers.app-http]
-        entryPoints = ['http']
-        rule = 'PathPrefix(`/api/v1`)'
-        middlewares = {names:?}
-        service = 'app'
-        [[http.services.app.loadBalancer.servers]]
-        url = 'http://{app}'\n"
-    );
-    for (name, prefix) in names.iter().zip(prefixes) {
-        routes += &format!("[http.middlewares.{name}.stripPrefix]\nprefixes = ['{prefix}']\n");
-    }
-    let files = Files::new(&[("traefik.toml", &config), ("routes.toml", &routes)]);
+fn caddy(command: &mut Command, _: SocketAddr, site: &str) -> Files {
+    // Two of them would ask for the same port.
+    let files = Files::new(&[("Caddyfile", &format!("{{\n\tadmin off\n}}\n{site}"))]);
+    command.args(["run", "--config", "Caddyfile", "--adapter", "caddyfile"]);
+    command.env("HOME", files.path());
+    command.env("XDG_CONFIG_HOME", files.path());
+    command.env("XDG_DATA_HOME", files.path());
+    files
+}
 
-    let (_, port) = address.rsplit_once(':').expect("an address has a port");
-    let port = port.parse().expect("a port is a number");
-    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools");
-    let mut command = Command::new(tools.join("bin/traefik"));
-    command.arg("--configFile=traefik.toml");
-    command.current_dir(files.path());
-    let mut program = Program::start_at(addr, &mut command);
-    // It listens before it knows its routes.
-    program.wait_until("it knows its routes", || {
-        get_raw(addr, "/api/v1/app").is_ok_and(|response| response.starts_with("HTTP/1.1 200 "))
+fn haproxy(command: &mut Command, _: SocketAddr, config: &str) -> Files {
+    command.args(["-db", "-q", "-f", "haproxy.cfg"]);
+    Files::new(&[("haproxy.cfg", config)])
+}
+
+fn apache(command: &mut Command, _: SocketAddr, hosts: &str) -> Files {
+    let modules = [
+        "mpm_event",
+        "authz_core",
+        "headers",
+        "proxy",
+        "proxy_http",
+        "proxy_http2",
+    ];
+    let modules = modules.map(|module| {
+        format!("LoadModule {module}_module /usr/lib/apache2/modules/mod_{module}.so\n")
     });
-    Proxy {
-        addr,
-        _program: program,
-        _files: files,
-    }
+    let config = format!(
+        "{}
+        ServerName localhost
+        PidFile apache.pid
+        ErrorLog /dev/stderr
+        LogLevel error
+        User nobody
+        Group nogroup
+        {hosts}",
+        modules.concat()
+    );
+    let files = Files::new(&[("apache.conf", &config)]);
+    let path = files.path().display();
+    command.args(["-D", "FOREGROUND", "-f", "apache.conf"]);
+    command.args(["-c", &format!("DefaultRuntimeDir {path}"), "-d"]);
+    command.arg(files.path());
+    files
+}
+
+fn envoy(command: &mut Command, _: SocketAddr, config: &str) -> Files {
+    command.args(["--disable-hot-restart", "--concurrency", "1"]);
+    command.args(["--log-level", "error", "-c", "envoy.yaml"]);
+    Files::new(&[("envoy.yaml", config)])
+}
+
+fn lighttpd(command: &mut Command, _: SocketAddr, config: &str) -> Files {
+    let files = Files::new(&[]);
+    let root = format!("server.document-root = {:?}\n", files.path());
+    fs::write(files.path().join("lighttpd.conf"), root + config).expect("it can be written to");
+    command.args(["-D", "-f", "lighttpd.conf"]);
+    files
+}
+
+fn varnish(command: &mut Command, public: SocketAddr, vcl: &str) -> Files {
+    let files = Files::new(&[("default.vcl", vcl)]);
+    command.args(["-F", "-j", "none", "-s", "default,16m", "-T", "none"]);
+    command.args(["-a", &public.to_string(), "-f"]);
+    command.arg(files.path().join("default.vcl"));
+    command.arg("-n").arg(files.path().join("state"));
+    files
 }

@@ -1,0 +1,206 @@
+//! The rows of the matrix: what an app emits, and where a browser has to land.
+
+const CONTENT_LOCATION: &str = "content-location";
+pub(crate) const LINK: &str = "link";
+pub(crate) const LOCATION: &str = "location";
+pub(crate) const REFRESH: &str = "refresh";
+pub(crate) const SET_COOKIE: &str = "set-cookie";
+
+/// In front of each path, and in what an app may emit: the root path.
+pub(crate) const PREFIX: &str = "/api/v1";
+
+/// What the app emits, and where a browser has to land. `public` is the authority that the browser
+/// asked, `internal` the app's own.
+pub(crate) const FORMS: &[Form] = &[
+    Form::new("", LOCATION, "/", "/api/v1/"),
+    Form::new("", LOCATION, "/login", "/api/v1/login"),
+    Form::new("", LOCATION, "/login?n=/x#f", "/api/v1/login?n=/x#f"),
+    Form::new("", LOCATION, "/api/v1", "/api/v1"),
+    Form::new("", LOCATION, "/api/v1/login", "/api/v1/login"),
+    Form::new("", LOCATION, "/api/v1?q=1", "/api/v1?q=1"),
+    Form::new("", LOCATION, "/api/v10", "/api/v1/api/v10"),
+    Form::new("", LOCATION, "login", "/api/v1/login"),
+    Form::new("", LOCATION, "./login", "/api/v1/login"),
+    Form::new("", LOCATION, "?q=1", "/api/v1/redirect?q=1"),
+    Form::new("", LOCATION, "//other.example/x", "http://other.example/x"),
+    Form::new(
+        "",
+        LOCATION,
+        "https://other.example/x",
+        "https://other.example/x",
+    ),
+    Form::new("", LOCATION, "http://public/login", "/api/v1/login"),
+    Form::new("", LOCATION, "http://public/api/v1/x?q#f", "/api/v1/x?q#f"),
+    Form::new("", LOCATION, "//public/login", "/api/v1/login"),
+    Form::new(
+        "",
+        LOCATION,
+        "https://public/login",
+        "https://public/api/v1/login",
+    ),
+    Form::new("", LOCATION, "http://internal/login", "/api/v1/login"),
+    Form::new(
+        "",
+        LOCATION,
+        "http://internal/api/v1/x?q#f",
+        "/api/v1/x?q#f",
+    ),
+    // By tower-http's ServeDir, which knows nothing of prefixes.
+    Form::new("/files/dir", LOCATION, "", "/api/v1/files/dir/"),
+    Form::new("/sub", LOCATION, "/app", "/api/v1/sub/app"),
+    Form::new("/sub", LOCATION, "app", "/api/v1/sub/app"),
+    Form::new("/sub", LOCATION, "/api/v1/sub/app", "/api/v1/sub/app"),
+    Form::new("/sub", LOCATION, "http://public/app", "/api/v1/sub/app"),
+    Form::new("/sub", LOCATION, "http://internal/app", "/api/v1/sub/app"),
+    Form::new("/t/acme", LOCATION, "/app", "/api/v1/t/acme/app"),
+    Form::new(
+        "/t/acme",
+        LOCATION,
+        "http://public/app",
+        "/api/v1/t/acme/app",
+    ),
+    Form::new(
+        "/t/acme",
+        LOCATION,
+        "http://internal/app",
+        "/api/v1/t/acme/app",
+    ),
+    Form::new("", CONTENT_LOCATION, "/doc/1", "/api/v1/doc/1"),
+    Form::new("", SET_COOKIE, "a=1; Path=/", "/api/v1"),
+    Form::new(
+        "",
+        SET_COOKIE,
+        "a=1; Path=/admin; HttpOnly",
+        "/api/v1/admin",
+    ),
+    Form::new("", SET_COOKIE, "a=1; Path=/api/v1/admin", "/api/v1/admin"),
+    Form::new("/t/acme", SET_COOKIE, "a=1; Path=/", "/api/v1/t/acme"),
+    Form::new("", LINK, "</next>; rel=next", "/api/v1/next"),
+    Form::new("/sub", LINK, "</next>; rel=next", "/api/v1/sub/next"),
+    Form::new("", REFRESH, "5; url=/next", "/api/v1/next"),
+    Form::new("/sub", REFRESH, "5; url=/next", "/api/v1/sub/next"),
+];
+
+/// What cannot be right: in which column, why, and in which rows the browser lands where instead.
+pub(crate) type Exception = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
+
+pub(crate) const EXCEPTIONS: &[Exception] = &[
+    (
+        "map-urlpath.conf",
+        "lighttpd does not look whether the prefix is there already",
+        &[
+            ("location: /api/v1", "/api/v1/api/v1"),
+            ("location: /api/v1/login", "/api/v1/api/v1/login"),
+            ("location: /api/v1?q=1", "/api/v1/api/v1?q=1"),
+            (
+                "location: http://public/api/v1/x?q#f",
+                "/api/v1/api/v1/x?q#f",
+            ),
+            ("/sub location: /api/v1/sub/app", "/api/v1/api/v1/sub/app"),
+            (
+                "set-cookie: a=1; Path=/api/v1/admin",
+                "/api/v1/api/v1/admin",
+            ),
+        ],
+    ),
+    (
+        "map-urlpath.conf",
+        "lighttpd does not look whose path it is, and takes a host without a scheme for a path",
+        &[
+            ("location: //other.example/x", "/api/v1//other.example/x"),
+            (
+                "location: https://other.example/x",
+                "https://other.example/api/v1/x",
+            ),
+            ("location: //public/login", "/api/v1//public/login"),
+        ],
+    ),
+    (
+        "map-urlpath.conf",
+        "lighttpd keeps the host",
+        &[
+            (
+                "location: http://internal/login",
+                "http://internal/api/v1/login",
+            ),
+            (
+                "location: http://internal/api/v1/x?q#f",
+                "http://internal/api/v1/api/v1/x?q#f",
+            ),
+            (
+                "/sub location: http://internal/app",
+                "http://internal/api/v1/app",
+            ),
+            (
+                "/t/acme location: http://internal/app",
+                "http://internal/api/v1/app",
+            ),
+        ],
+    ),
+    (
+        "map-urlpath.conf",
+        "lighttpd does not know the mount, and the layer must not add it alone",
+        &[
+            ("/files/dir location", "/api/v1/dir/"),
+            ("/sub location: /app", "/api/v1/app"),
+            ("/sub location: http://public/app", "/api/v1/app"),
+            ("/t/acme location: /app", "/api/v1/app"),
+            ("/t/acme location: http://public/app", "/api/v1/app"),
+            ("/t/acme set-cookie: a=1; Path=/", "/api/v1/"),
+        ],
+    ),
+    (
+        "map-urlpath.conf",
+        "lighttpd keeps the slash, so the cookie is not for /api/v1 itself",
+        &[("set-cookie: a=1; Path=/", "/api/v1/")],
+    ),
+    (
+        "map-urlpath.conf",
+        "lighttpd does not rewrite this header",
+        &[
+            ("link: </next>; rel=next", "/next"),
+            ("/sub link: </next>; rel=next", "/next"),
+            ("refresh: 5; url=/next", "/next"),
+            ("/sub refresh: 5; url=/next", "/next"),
+        ],
+    ),
+];
+
+pub(crate) struct Form {
+    /// Where in the app: `""`, or the mount of a sub-app.
+    pub(crate) mount: &'static str,
+    pub(crate) header: &'static str,
+    pub(crate) emitted: &'static str,
+    pub(crate) lands: &'static str,
+}
+
+impl Form {
+    const fn new(
+        mount: &'static str,
+        header: &'static str,
+        emitted: &'static str,
+        lands: &'static str,
+    ) -> Self {
+        Self {
+            mount,
+            header,
+            emitted,
+            lands,
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        let Self {
+            mount,
+            header,
+            emitted,
+            ..
+        } = self;
+        let name = format!("{mount} {header}: {emitted}");
+        name.trim_matches([' ', ':']).to_owned()
+    }
+}
