@@ -124,11 +124,7 @@ impl Config {
         let log = files.path().join("log");
         let mut program = Program::start_at(public, &mut command, log);
         if self.kind().name == "traefik" {
-            // It listens before it knows its routes.
-            program.wait_until("it knows its routes", || {
-                let response = get_raw(public, "/api/v1/app");
-                response.is_ok_and(|response| response.starts_with("HTTP/1.1 200 "))
-            });
+            wait_for_routes(&mut program, public);
         }
         Proxy {
             addr: public,
@@ -141,6 +137,35 @@ impl Config {
         let name = self.file.split('/').next();
         Kind::named(name.expect("a file is in the directory of its proxy"))
     }
+}
+
+/// Traefik as FastAPI's page configures it, at port 9999 in front of port 8000.
+#[track_caller]
+pub fn traefik_of_fastapis_page() -> Proxy {
+    let files = Files::new(&[
+        ("traefik.toml", include_str!("../fastapi/traefik.toml")),
+        ("routes.toml", include_str!("../fastapi/routes.toml")),
+    ]);
+    let mut command = Kind::named("traefik").program();
+    command.arg("--configFile=traefik.toml");
+    command.current_dir(files.path());
+    let addr = SocketAddr::from(([127, 0, 0, 1], 9999));
+    let mut program = Program::start_at(addr, &mut command, files.path().join("log"));
+    wait_for_routes(&mut program, addr);
+    Proxy {
+        addr,
+        _program: program,
+        _files: files,
+    }
+}
+
+/// Traefik listens before it knows its routes.
+#[track_caller]
+fn wait_for_routes(traefik: &mut Program, public: SocketAddr) {
+    traefik.wait_until("it knows its routes", || {
+        let response = get_raw(public, "/api/v1/app");
+        response.is_ok_and(|response| response.starts_with("HTTP/1.1 200 "))
+    });
 }
 
 /// Where the configurations are.
