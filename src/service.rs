@@ -123,51 +123,28 @@ where
 struct Pending {
     config: Arc<Config>,
     base: Base,
-    /// Whether a layer further out will see the response as well, and has to know.
-    inside_another: bool,
 }
 
 /// The way in: decides the root path, strips it, and puts the whole one in the extensions.
 fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
-    let whole = if config.is_idle() {
-        None
+    let mut base = if config.is_idle() {
+        Base::nowhere()
     } else {
         Part::of(config, request).add_to(request)
     };
+    base.path_looks_like_a_host = rewrite::looks_like_a_host(request.uri().path().as_bytes());
 
-    let path_looks_like_a_host = rewrite::looks_like_a_host(request.uri().path().as_bytes());
-    let rewrites = (whole.is_some() || path_looks_like_a_host) && !config.rewrite.is_none();
+    let is_concerned = base.is_somewhere() || base.path_looks_like_a_host;
+    let rewrites = is_concerned && !config.rewrite.is_none();
     if !rewrites && config.vary().is_none() {
         return None;
     }
-    let (base, inside_another) = match whole {
-        Some(Whole {
-            root_path,
-            mounts,
-            raw_mount,
-            inside_another,
-        }) => {
-            let authority = if rewrites {
-                Authority::of(request)
-            } else {
-                None
-            };
-            let base = Base {
-                root_path,
-                mounts,
-                raw_mount,
-                authority,
-                path_looks_like_a_host,
-            };
-            (base, inside_another)
-        }
-        // What a layer further out has to add, it adds itself.
-        None => (Base::nowhere(path_looks_like_a_host), false),
-    };
+    if rewrites && base.is_somewhere() {
+        base.authority = Authority::of(request);
+    }
     Some(Pending {
         config: Arc::clone(config),
         base,
-        inside_another,
     })
 }
 
@@ -182,14 +159,6 @@ struct Part<'a> {
     shown_raw: Option<Box<str>>,
     /// Whether something was taken off the path that cannot be written as a root path.
     left_out: bool,
-}
-
-/// The root path that the app sees.
-struct Whole {
-    root_path: RootPath,
-    mounts: [usize; 2],
-    raw_mount: Option<Box<str>>,
-    inside_another: bool,
 }
 
 impl<'a> Part<'a> {
@@ -236,11 +205,12 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Strips this part from the request path, and tells the app the whole root path. `None` if
-    /// this part adds nothing to what is told already.
-    fn add_to<B>(self, request: &mut Request<B>) -> Option<Whole> {
+    /// Strips this part from the request path, and tells the app the whole root path. Gives where
+    /// the app is then; nowhere if this part adds nothing to what is told already, since what a
+    /// layer further out adds, it adds itself.
+    fn add_to<B>(self, request: &mut Request<B>) -> Base {
         if self.root_path.is_empty() && !self.left_out {
-            return None;
+            return Base::nowhere();
         }
         let outer = request.extensions().get::<RootPath>();
         let told_already = outer.is_some();
@@ -254,9 +224,9 @@ impl<'a> Part<'a> {
             },
         };
         let part = &root_path.as_str()[outer_len..];
-        let adds_something = !part.is_empty();
+        let adds_nothing = part.is_empty();
 
-        if self.strip && adds_something {
+        if self.strip && !adds_nothing {
             uri::strip_from(request.uri_mut(), part);
         }
         let told = root_path.clone();
@@ -268,44 +238,45 @@ impl<'a> Part<'a> {
         } else if let Some(there) = extensions.get_mut() {
             *there = told;
         }
+        if adds_nothing {
+            return Base::nowhere();
+        }
+
         let in_front_of_shown = root_path.as_str().strip_suffix(self.shown.as_str());
         let in_front_of_shown = in_front_of_shown.map(str::len);
-        adds_something.then(|| Whole {
+        Base {
             mounts: [in_front_of_shown.unwrap_or(outer_len), outer_len],
             raw_mount: in_front_of_shown.and(self.shown_raw),
             root_path,
-            inside_another: outer_len > 0,
-        })
+            ..Base::nowhere()
+        }
     }
 }
 
 impl Pending {
     /// The way out.
     fn leave<B>(self, response: &mut Response<B>) {
-        let Self {
-            config,
-            base,
-            inside_another,
-        } = self;
+        let Self { config, base } = self;
         if let Some(vary) = config.vary() {
             add_vary(response.headers_mut(), vary);
         }
-        if response.headers().is_empty() {
+        if response.headers().is_empty() || config.rewrite.is_none() {
             return;
         }
-        let mut emitted = response.extensions_mut().remove::<Emitted>();
-        if !(inside_another && config.leaves_rewriting) {
-            let inner = emitted.get_or_insert_with(Emitted::default);
-            config.rewrite.apply(response.headers_mut(), &base, inner);
+        let emitted = response.extensions_mut().remove::<Emitted>();
+        let mut emitted = emitted.unwrap_or_default();
+        if !(base.is_inside_another() && config.leaves_rewriting) {
+            config
+                .rewrite
+                .apply(response.headers_mut(), &base, &emitted);
         }
-        if inside_another {
-            let emitted = emitted.get_or_insert_with(Emitted::default);
+        if base.is_inside_another() {
             emitted.add(base, response.headers());
         } else if base.is_somewhere() {
             // Nobody further out needs to know.
             return;
         }
-        if let Some(emitted) = emitted.filter(|emitted| !emitted.is_empty()) {
+        if !emitted.is_empty() {
             response.extensions_mut().insert(emitted);
         }
     }

@@ -10,9 +10,9 @@ pub(crate) struct Base {
     /// The whole root path; if it is empty, only echoes of the path change.
     pub(crate) root_path: RootPath,
     /// Where in `root_path` a mount begins that a reference may carry without what is in front of
-    /// it, longest first.
+    /// it: all that the routers have taken off the path, and what the innermost layer has added.
     pub(crate) mounts: [usize; 2],
-    /// The first of these mounts as the request had it, if `root_path` has it percent-encoded.
+    /// The first of these mounts as the request had it, if `root_path` has it otherwise.
     pub(crate) raw_mount: Option<Box<str>>,
     pub(crate) authority: Option<Authority>,
     /// Whether the path, as the app saw it, began with `//` or `/\`.
@@ -21,18 +21,24 @@ pub(crate) struct Base {
 
 impl Base {
     /// Without a root path.
-    pub(crate) fn nowhere(path_looks_like_a_host: bool) -> Self {
+    pub(crate) fn nowhere() -> Self {
         Self {
             root_path: RootPath::EMPTY,
             mounts: [0; 2],
             raw_mount: None,
             authority: None,
-            path_looks_like_a_host,
+            path_looks_like_a_host: false,
         }
     }
 
     pub(crate) fn is_somewhere(&self) -> bool {
         !self.root_path.is_empty()
+    }
+
+    /// Whether the innermost layer has found a root path, and added to it.
+    pub(crate) fn is_inside_another(&self) -> bool {
+        let [_, added] = self.mounts;
+        added > 0
     }
 
     /// What is missing in front of the path `/` + `rest`.
