@@ -14,6 +14,7 @@ use std::{
     borrow::Cow,
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{ready, Context, Poll},
@@ -111,7 +112,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(cx))?;
-        if let Some(pending) = this.pending.take() {
+        if let Some(pending) = this.pending {
             pending.leave(&mut response);
         }
         Poll::Ready(Ok(response))
@@ -255,7 +256,7 @@ impl<'a> Part<'a> {
 
 impl Pending {
     /// The way out.
-    fn leave<B>(self, response: &mut Response<B>) {
+    fn leave<B>(&mut self, response: &mut Response<B>) {
         let Self { config, base } = self;
         if let Some(vary) = config.vary() {
             add_vary(response.headers_mut(), vary);
@@ -266,12 +267,10 @@ impl Pending {
         let emitted = response.extensions_mut().remove::<Emitted>();
         let mut emitted = emitted.unwrap_or_default();
         if !(base.is_inside_another() && config.leaves_rewriting) {
-            config
-                .rewrite
-                .apply(response.headers_mut(), &base, &emitted);
+            config.rewrite.apply(response.headers_mut(), base, &emitted);
         }
         if base.is_inside_another() {
-            emitted.add(base, response.headers());
+            emitted.add(mem::replace(base, Base::nowhere()), response.headers());
         } else if base.is_somewhere() {
             // Nobody further out needs to know.
             return;

@@ -48,7 +48,7 @@ impl Base {
         if missing.is_empty() {
             return missing;
         }
-        for start in self.mounts {
+        for start in self.mounts.into_iter().filter(|start| *start > 0) {
             let (outer, mount) = root_path.split_at(start);
             if !mount.is_empty() && uri::missing_prefix(mount, rest).is_empty() {
                 return outer;
@@ -103,14 +103,15 @@ fn split_own_authority<'a>(
     base: &Base,
     origins: &[Origin],
 ) -> Option<(&'a [u8], &'a [u8])> {
+    if reference.starts_with(b"/") && !reference.starts_with(b"//") {
+        return Some((b"", reference));
+    }
     let (scheme, behind_scheme) = match Scheme::split_from(reference) {
         Some((scheme, rest)) => (Some(scheme), rest),
         None => (None, reference),
     };
-    let Some(behind_slashes) = behind_scheme.strip_prefix(b"//") else {
-        // `https:x` and `https:/x` do not parse exactly; a path does if it begins with a slash.
-        return (scheme.is_none() && reference.starts_with(b"/")).then_some((b"", reference));
-    };
+    // Relative, or `https:x` and `https:/x`, which do not parse exactly.
+    let behind_slashes = behind_scheme.strip_prefix(b"//")?;
     let authority = behind_slashes
         .split(|byte| matches!(byte, b'/' | b'?' | b'#'))
         .next()
