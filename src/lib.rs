@@ -20,6 +20,9 @@ mod service;
 mod strip_prefix;
 mod uri;
 
+#[cfg(feature = "openapi")]
+#[cfg_attr(docsrs, doc(cfg(feature = "openapi")))]
+pub use self::openapi::{DocumentBody, DocumentFuture, OpenApiLayer, OpenApiService};
 pub use self::{
     forwarded::{
         Forwarded, ForwardedPrefix, InvalidForwarded, InvalidTrustedProxies, PeerAddr,

@@ -80,7 +80,11 @@ impl FromIterator<Server> for Servers {
     }
 }
 
-fn public_url(url: &str, root_path: &RootPath) -> String {
+pub(super) fn is_root_path(url: &str, root_path: &RootPath) -> bool {
+    url.trim_end_matches('/') == root_path.as_str()
+}
+
+pub(super) fn public_url(url: &str, root_path: &RootPath) -> String {
     match url.strip_prefix('/') {
         // Paths of the document are appended to it, and bring a slash.
         Some("") => root_path.server_url().to_owned(),

@@ -1,0 +1,407 @@
+//! The document on its way out: which responses are held, and what becomes of their headers.
+
+use super::{document, DocumentBody};
+use crate::RootPath;
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{
+    header::{self, HeaderName, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    response, HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+};
+use http_body::{Body, Frame};
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{ready, Context, Poll},
+};
+use tower::Service;
+use tower_layer::Layer;
+
+/// How large a document is held, unless [`OpenApiLayer::limit`] says otherwise.
+const LIMIT: usize = 16 << 20;
+
+/// By these a request may get another answer than the whole document. The validators that they
+/// name are of the document before it is edited, or of another root path.
+const CONDITIONS: [HeaderName; 6] = [
+    header::IF_NONE_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_RANGE,
+    header::IF_MATCH,
+    header::IF_UNMODIFIED_SINCE,
+    header::RANGE,
+];
+
+/// What is said of the bytes of a document, and does not hold once they are others.
+const VALIDATORS: [HeaderName; 6] = [
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::ACCEPT_RANGES,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+];
+
+/// Layer that applies [`OpenApiService`]: brings an OpenAPI document under the root path of each
+/// request, whatever has made it.
+///
+/// Place it inside of [`RootPathLayer`](crate::RootPathLayer). At the paths it is told, and only
+/// for JSON that is an OpenAPI document, it edits
+///
+/// | version | what | with the root path `/api/v1` |
+/// |---|---|---|
+/// | 3.x | `servers` | gets `{"url":"/api/v1"}` as the first entry, unless one is there already |
+/// | 3.x | URLs in `servers` of the document, of path items and of operations that begin with a slash | `/` becomes `/api/v1`, `/v2` becomes `/api/v1/v2` |
+/// | 2.0 | `basePath` | the same |
+///
+/// Every other byte stays, and the order of keys. `Content-Length` is that of the edited document;
+/// validators, such as `ETag`, are dropped. Conditions and ranges in the request are not passed
+/// on, nor is `Accept-Encoding`, since only the whole document in plain bytes can be edited. What
+/// is larger than the [`limit`](Self::limit), compressed all the same, or no such document passes
+/// as it is.
+///
+/// # Example
+///
+/// ```
+/// use axum::{body::Body, routing::get, Json, Router};
+/// use http::Request;
+/// use serde_json::json;
+/// use tower::ServiceExt;
+/// use tower_root_path::{OpenApiLayer, RootPathLayer};
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let app = Router::new()
+///     .route("/openapi.json", get(|| async {
+///         Json(json!({ "openapi": "3.1.0", "paths": {} }))
+///     }))
+///     .layer(OpenApiLayer::new("/openapi.json"))
+///     .layer(RootPathLayer::new("/api/v1"));
+///
+/// let request = Request::builder().uri("/openapi.json").body(Body::empty())?;
+/// let response = app.oneshot(request).await?;
+/// let body = axum::body::to_bytes(response.into_body(), 1000).await?;
+/// assert_eq!(body, r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}],"paths":{}}"#);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct OpenApiLayer {
+    config: Arc<Config>,
+}
+
+#[derive(Clone, Debug)]
+struct Config {
+    paths: Vec<Box<str>>,
+    root_path_in_servers: bool,
+    limit: usize,
+}
+
+impl OpenApiLayer {
+    /// Edits the document at `path`: the path of the app's own route, without the root path and
+    /// without a query, such as `/openapi.json`.
+    pub fn new(path: impl Into<String>) -> Self {
+        let config = Config {
+            paths: vec![path.into().into()],
+            root_path_in_servers: true,
+            limit: LIMIT,
+        };
+        Self {
+            config: Arc::new(config),
+        }
+    }
+
+    /// Edits the document at `path` as well.
+    #[must_use]
+    pub fn path(self, path: impl Into<String>) -> Self {
+        self.with(|config| config.paths.push(path.into().into()))
+    }
+
+    /// Whether the root path has an entry of its own in the `servers` of the document, as in
+    /// FastAPI; it has unless told otherwise.
+    #[must_use]
+    pub fn root_path_in_servers(self, root_path_in_servers: bool) -> Self {
+        self.with(|config| config.root_path_in_servers = root_path_in_servers)
+    }
+
+    /// How many bytes of a document are held at most; 16 MiB unless told otherwise. A larger one
+    /// passes as it is.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Self {
+        self.with(|config| config.limit = limit)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(Arc::make_mut(&mut self.config));
+        self
+    }
+}
+
+impl<S> Layer<S> for OpenApiLayer {
+    type Service = OpenApiService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        OpenApiService {
+            inner,
+            config: Arc::clone(&self.config),
+        }
+    }
+}
+
+/// Middleware that brings an OpenAPI document under the root path of each request.
+///
+/// See [`OpenApiLayer`] for an example and for what it does.
+#[derive(Clone, Debug)]
+pub struct OpenApiService<S> {
+    inner: S,
+    config: Arc<Config>,
+}
+
+impl<S> OpenApiService<S> {
+    /// The same as [`OpenApiLayer::new`], around `inner`.
+    pub fn new(inner: S, path: impl Into<String>) -> Self {
+        OpenApiLayer::new(path).layer(inner)
+    }
+
+    /// The service inside.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service inside, to change it.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service inside, without the middleware.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for OpenApiService<S>
+where
+    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    ResBody: Body,
+{
+    type Response = Response<DocumentBody<ResBody>>;
+    type Error = S::Error;
+    type Future = DocumentFuture<S::Future, ResBody>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let asked = Asked::by(&self.config, &mut request);
+        DocumentFuture {
+            inner: self.inner.call(request),
+            asked,
+            reading: None,
+        }
+    }
+}
+
+/// A request for a document that is to be edited.
+#[derive(Debug)]
+struct Asked {
+    config: Arc<Config>,
+    root_path: RootPath,
+    is_head: bool,
+}
+
+impl Asked {
+    /// Takes out of `request` what would give another answer than the whole document.
+    fn by<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Self> {
+        let is_head = request.method() == Method::HEAD;
+        let is_document = (is_head || request.method() == Method::GET)
+            && config
+                .paths
+                .iter()
+                .any(|path| **path == *request.uri().path());
+        let root_path = request.extensions().get::<RootPath>();
+        let root_path = root_path.filter(|root_path| is_document && !root_path.is_empty())?;
+        let root_path = root_path.clone();
+
+        // The length of the document is known only once it is there.
+        *request.method_mut() = Method::GET;
+        let headers = request.headers_mut();
+        for condition in CONDITIONS {
+            headers.remove(condition);
+        }
+        headers.remove(ACCEPT_ENCODING);
+        Some(Self {
+            config: Arc::clone(config),
+            root_path,
+            is_head,
+        })
+    }
+
+    /// Whether `response` may be a document that can be edited.
+    fn may_edit<B: Body>(&self, response: &Response<B>) -> bool {
+        let headers = response.headers();
+        let limit = u64::try_from(self.config.limit).unwrap_or(u64::MAX);
+        response.status() == StatusCode::OK
+            && headers.get(CONTENT_TYPE).is_some_and(is_json)
+            && headers
+                .get(CONTENT_ENCODING)
+                .map_or(true, |coding| coding == "identity")
+            && response.body().size_hint().lower() <= limit
+    }
+
+    fn edit(&self, document: &[u8]) -> Option<String> {
+        let Config {
+            root_path_in_servers,
+            ..
+        } = *self.config;
+        document::edit(document, &self.root_path, root_path_in_servers)
+    }
+}
+
+/// `application/json`, `application/vnd.oai.openapi+json` and their like, with parameters.
+fn is_json(content_type: &HeaderValue) -> bool {
+    let essence = content_type.as_bytes().split(|byte| *byte == b';').next();
+    let essence = essence
+        .unwrap_or_default()
+        .trim_ascii()
+        .to_ascii_lowercase();
+    essence.ends_with(b"/json") || essence.ends_with(b"+json")
+}
+
+pin_project! {
+    /// Response future of [`OpenApiService`].
+    pub struct DocumentFuture<F, B>
+    where
+        B: Body,
+    {
+        #[pin]
+        inner: F,
+        asked: Option<Asked>,
+        reading: Option<Reading<B>>,
+    }
+}
+
+impl<F, B> fmt::Debug for DocumentFuture<F, B>
+where
+    B: Body,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DocumentFuture").finish_non_exhaustive()
+    }
+}
+
+impl<F, B, E> Future for DocumentFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    type Output = Result<Response<DocumentBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.reading.is_none() {
+            let response = ready!(this.inner.poll(cx))?;
+            match this.asked {
+                Some(asked) if asked.may_edit(&response) => {
+                    *this.reading = Some(Reading::new(response));
+                }
+                Some(Asked { is_head: true, .. }) => {
+                    return Poll::Ready(Ok(response.map(|_| DocumentBody::empty())));
+                }
+                _ => return Poll::Ready(Ok(response.map(DocumentBody::passing))),
+            }
+        }
+        let (Some(asked), Some(reading)) = (this.asked, this.reading.as_mut()) else {
+            unreachable!("what is read was asked for");
+        };
+        let end = ready!(reading.poll_end(asked.config.limit, cx));
+        let reading = this.reading.take().expect("it has just been read");
+        Poll::Ready(Ok(asked.answer(reading, end)))
+    }
+}
+
+/// A response whose body is read.
+struct Reading<B: Body> {
+    parts: response::Parts,
+    body: Pin<Box<B>>,
+    read: BytesMut,
+    trailers: Option<HeaderMap>,
+}
+
+/// Why a body is read no further.
+enum End<E> {
+    Complete,
+    TooLarge,
+    Failed(E),
+}
+
+impl<B: Body> Reading<B> {
+    fn new(response: Response<B>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self {
+            parts,
+            body: Box::pin(body),
+            read: BytesMut::new(),
+            trailers: None,
+        }
+    }
+
+    fn poll_end(&mut self, limit: usize, cx: &mut Context<'_>) -> Poll<End<B::Error>> {
+        while let Some(frame) = ready!(self.body.as_mut().poll_frame(cx)) {
+            match frame.map(Frame::into_data) {
+                Ok(Ok(data)) => self.read.put(data),
+                Ok(Err(frame)) => self.trailers = frame.into_trailers().ok(),
+                Err(error) => return Poll::Ready(End::Failed(error)),
+            }
+            if self.read.len() > limit {
+                return Poll::Ready(End::TooLarge);
+            }
+        }
+        Poll::Ready(End::Complete)
+    }
+}
+
+impl Asked {
+    fn answer<B: Body>(
+        &self,
+        reading: Reading<B>,
+        end: End<B::Error>,
+    ) -> Response<DocumentBody<B>> {
+        let Reading {
+            mut parts,
+            body,
+            read,
+            trailers,
+        } = reading;
+        let complete = matches!(end, End::Complete);
+        let document = match complete.then(|| self.edit(&read)).flatten() {
+            Some(edited) => {
+                describe(&mut parts.headers, edited.len());
+                Bytes::from(edited)
+            }
+            None => read.freeze(),
+        };
+        let body = if self.is_head {
+            DocumentBody::empty()
+        } else {
+            match end {
+                End::Complete => DocumentBody::read(document, trailers, None, None),
+                End::TooLarge => DocumentBody::read(document, trailers, None, Some(body)),
+                End::Failed(error) => {
+                    DocumentBody::read(document, trailers, Some(error), Some(body))
+                }
+            }
+        };
+        Response::from_parts(parts, body)
+    }
+}
+
+/// Says of the edited document what holds for it, and nothing that does not.
+fn describe(headers: &mut HeaderMap, len: usize) {
+    for validator in VALIDATORS {
+        headers.remove(validator);
+    }
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
+}

@@ -1,0 +1,340 @@
+//! OpenAPI documents on their way out.
+
+mod support;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
+use std::{convert::Infallible, io};
+use tower::{service_fn, Layer, ServiceExt};
+use tower_root_path::{OpenApiLayer, RootPathLayer};
+
+type Stack = (RootPathLayer, OpenApiLayer);
+
+fn stack(root_path: &str) -> Stack {
+    let document = OpenApiLayer::new("/openapi.json");
+    (RootPathLayer::new(root_path), document)
+}
+
+/// What becomes of `document` behind `layers`.
+async fn sent(
+    layers: Stack,
+    request: Request<()>,
+    response: Response<Full<Bytes>>,
+) -> Response<Bytes> {
+    let app = service_fn(move |_: Request<()>| {
+        let response = response.clone();
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let response = layers.layer(app).oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Response::from_parts(parts, body)
+}
+
+fn get(uri: &str) -> Request<()> {
+    Request::get(uri).body(()).unwrap()
+}
+
+fn json(document: &str) -> Response<Full<Bytes>> {
+    Response::builder()
+        .header("content-type", "application/json")
+        .header("content-length", document.len())
+        .header("etag", "\"1\"")
+        .body(Full::from(document.to_owned()))
+        .unwrap()
+}
+
+async fn edited(layers: Stack, document: &str) -> String {
+    let response = sent(layers, get("/openapi.json"), json(document)).await;
+    let length = response.headers()["content-length"].to_str().unwrap();
+    assert_eq!(length, response.body().len().to_string());
+    let is_edited = response.body() != document;
+    assert_eq!(
+        response.headers().contains_key("etag"),
+        !is_edited,
+        "{document}"
+    );
+    String::from_utf8(response.body().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn the_root_path_is_the_first_server() {
+    for (document, expected) in [
+        (
+            r#"{"openapi":"3.1.0","paths":{}}"#,
+            r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}],"paths":{}}"#,
+        ),
+        (
+            "{ \"paths\" : {},\n  \"openapi\" : \"3.0.4\"\n}\n",
+            "{ \"paths\" : {},\n  \"openapi\" : \"3.0.4\",\"servers\":[{\"url\":\"/api/v1\"}]\n}\n",
+        ),
+        (
+            r#"{"openapi":"3.2.0","servers":[],"x":1.0e2}"#,
+            r#"{"openapi":"3.2.0","servers":[{"url":"/api/v1"}],"x":1.0e2}"#,
+        ),
+        (
+            r#"{"servers":[ {"url":"https://a.example","x-y":{}} ],"openapi":"3.1.0"}"#,
+            r#"{"servers":[ {"url":"/api/v1"},{"url":"https://a.example","x-y":{}} ],"openapi":"3.1.0"}"#,
+        ),
+        (
+            r#"{"openapi":"3.1.0","servers":[{"description":"d","url":"\/"}]}"#,
+            r#"{"openapi":"3.1.0","servers":[{"description":"d","url":"/api/v1"}]}"#,
+        ),
+        (
+            r#"{"openapi":"3.1.0","servers":[{"url":"/v2"},{"url":"/api/v1/"}]}"#,
+            r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1/v2"},{"url":"/api/v1/"}]}"#,
+        ),
+        (
+            r#"{"openapi":"3.1.0","servers":null}"#,
+            r#"{"openapi":"3.1.0","servers":null}"#,
+        ),
+    ] {
+        assert_eq!(edited(stack("/api/v1"), document).await, expected);
+        assert_eq!(edited(stack(""), document).await, document);
+    }
+}
+
+#[tokio::test]
+async fn the_root_path_can_be_left_out() {
+    let layers = || {
+        let document = OpenApiLayer::new("/openapi.json").root_path_in_servers(false);
+        (RootPathLayer::new("/api/v1"), document)
+    };
+    let none = r#"{"openapi":"3.1.0"}"#;
+    assert_eq!(edited(layers(), none).await, none);
+    assert_eq!(
+        edited(
+            layers(),
+            r#"{"openapi":"3.1.0","servers":[{"url":"/"},{"url":"/v2"}]}"#
+        )
+        .await,
+        r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"},{"url":"/api/v1/v2"}]}"#
+    );
+}
+
+#[tokio::test]
+async fn path_items_and_operations_have_servers_of_their_own() {
+    let document = r#"{
+  "openapi": "3.1.0",
+  "servers": [{ "url": "/api/v1" }],
+  "paths": {
+    "/a": {
+      "servers": [{ "url": "/files" }, { "url": "https://b.example" }],
+      "get": { "servers": [{ "url": "/" }], "responses": { "servers": [{ "url": "/no" }] } },
+      "x-ext": { "servers": [{ "url": "/no" }] }
+    },
+    "/servers": { "post": { "operationId": "servers", "servers": [] } },
+    "/null": null
+  },
+  "components": { "pathItems": { "a": { "servers": [{ "url": "/c" }] } } },
+  "x-servers": [{ "url": "/no" }]
+}"#;
+    let expected = document
+        .replace(r#""/files""#, r#""/api/v1/files""#)
+        .replace(r#"{ "url": "/" }"#, r#"{ "url": "/api/v1" }"#)
+        .replace(r#""/c""#, r#""/api/v1/c""#);
+    assert_eq!(edited(stack("/api/v1"), document).await, expected);
+}
+
+#[tokio::test]
+async fn swagger_2_has_a_base_path() {
+    for (document, expected) in [
+        (
+            r#"{"swagger":"2.0"}"#,
+            r#"{"swagger":"2.0","basePath":"/api/v1"}"#,
+        ),
+        (
+            r#"{"basePath":"/","swagger":"2.0"}"#,
+            r#"{"basePath":"/api/v1","swagger":"2.0"}"#,
+        ),
+        (
+            r#"{"swagger":"2.0","basePath":"/v2","servers":[{"url":"/no"}]}"#,
+            r#"{"swagger":"2.0","basePath":"/api/v1/v2","servers":[{"url":"/no"}]}"#,
+        ),
+        (
+            r#"{"swagger":"2.0","basePath":"/api/v1"}"#,
+            r#"{"swagger":"2.0","basePath":"/api/v1"}"#,
+        ),
+    ] {
+        assert_eq!(edited(stack("/api/v1"), document).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_such_document_passes_as_it_is() {
+    for document in [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        "\"openapi\"",
+        r#"{"openapi":3.1}"#,
+        r#"{"openapi":"4.0.0"}"#,
+        r#"{"swagger":"1.2"}"#,
+        r#"{"openapi":"3.1.0"} x"#,
+        r#"{"openapi":"3.1.0","a":}"#,
+        r#"{"a":{"openapi":"3.1.0"}}"#,
+        "\u{feff}{\"openapi\":\"3.1.0\"}",
+    ] {
+        assert_eq!(edited(stack("/api/v1"), document).await, document);
+    }
+    let document = r#"{"openapi":"3.1.0"}"#;
+    let with = |name: &'static str, value: &'static str| {
+        let mut response = json(document);
+        response.headers_mut().insert(name, value.parse().unwrap());
+        response
+    };
+    let mut not_found = json(document);
+    *not_found.status_mut() = StatusCode::NOT_FOUND;
+    for (uri, response) in [
+        ("/openapi.json", with("content-type", "text/plain")),
+        ("/openapi.json", with("content-encoding", "br")),
+        ("/openapi.json", not_found),
+        ("/openapi.json/", json(document)),
+        ("/other.json", json(document)),
+    ] {
+        let response = sent(stack("/api/v1"), get(uri), response).await;
+        assert_eq!(response.body(), document, "{uri}");
+        assert!(response.headers().contains_key("etag"), "{uri}");
+    }
+    for content_type in [
+        "Application/JSON; charset=utf-8",
+        "application/vnd.oai.openapi+json;version=3.1",
+    ] {
+        let response = with("content-type", content_type);
+        let response = sent(stack("/api/v1"), get("/api/v1/openapi.json?x"), response).await;
+        assert_ne!(response.body(), document, "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_asks_for_the_whole_document_in_plain_bytes() {
+    let app = || {
+        service_fn(|request: Request<()>| async move {
+            assert_eq!(request.method(), Method::GET);
+            let names = request.headers().keys().map(|name| name.as_str());
+            let names = names.collect::<Vec<_>>().join(" ");
+            let response = json(r#"{"openapi":"3.1.0"}"#);
+            let (mut parts, body) = response.into_parts();
+            parts.headers.insert("seen", names.parse().unwrap());
+            Ok::<_, Infallible>(Response::from_parts(parts, body))
+        })
+    };
+    let request = |method: Method| {
+        Request::builder()
+            .method(method)
+            .uri("/openapi.json")
+            .header("accept", "*/*")
+            .header("accept-encoding", "gzip")
+            .header("if-none-match", "\"1\"")
+            .header("if-modified-since", "Thu, 01 Jan 1970 00:00:00 GMT")
+            .header("range", "bytes=0-1")
+            .header("if-range", "\"1\"")
+            .body(())
+            .unwrap()
+    };
+    let get = stack("/api/v1")
+        .layer(app())
+        .oneshot(request(Method::GET))
+        .await
+        .unwrap();
+    let head = stack("/api/v1")
+        .layer(app())
+        .oneshot(request(Method::HEAD))
+        .await
+        .unwrap();
+    assert_eq!(get.headers()["seen"], "accept");
+    assert_eq!(get.headers(), head.headers());
+    assert_eq!(get.status(), head.status());
+    assert!(head
+        .into_body()
+        .collect()
+        .await
+        .unwrap()
+        .to_bytes()
+        .is_empty());
+
+    // Without a root path nothing is edited, and nothing is asked otherwise.
+    let plain = stack("")
+        .layer(app())
+        .oneshot(request(Method::GET))
+        .await
+        .unwrap();
+    assert!(plain.headers()["seen"]
+        .to_str()
+        .unwrap()
+        .contains("if-none-match"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_or_fails_comes_out_as_it_was() {
+    type Frames = Vec<Result<Frame<Bytes>, io::Error>>;
+    let send = |limit: usize, frames: fn() -> Frames| async move {
+        let app = service_fn(move |_: Request<()>| async move {
+            let body = StreamBody::new(futures_util::stream::iter(frames()));
+            let response = Response::builder().header("content-type", "application/json");
+            Ok::<_, Infallible>(response.body(body).unwrap())
+        });
+        let layers = (
+            RootPathLayer::new("/api/v1"),
+            OpenApiLayer::new("/openapi.json").limit(limit),
+        );
+        let response = layers
+            .layer(app)
+            .oneshot(get("/openapi.json"))
+            .await
+            .unwrap();
+        let mut body = Box::pin(response.into_body());
+        let (mut data, mut trailers, mut error) = (Vec::new(), None, None);
+        while let Some(frame) = body.frame().await {
+            match frame.map(Frame::into_data) {
+                Ok(Ok(chunk)) => data.extend_from_slice(&chunk),
+                Ok(Err(frame)) => trailers = frame.into_trailers().ok(),
+                Err(failed) => error = Some(failed.to_string()),
+            }
+        }
+        (String::from_utf8(data).unwrap(), trailers, error)
+    };
+    fn data(text: &'static str) -> Result<Frame<Bytes>, io::Error> {
+        Ok(Frame::data(Bytes::from_static(text.as_bytes())))
+    }
+    fn trailers() -> Result<Frame<Bytes>, io::Error> {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x", "y".parse().unwrap());
+        Ok(Frame::trailers(trailers))
+    }
+    let whole = || vec![data("{\"openapi\":"), data("\"3.1.0\"}"), trailers()];
+    let (edited, with_trailers, error) = send(19, whole).await;
+    assert_eq!(
+        edited,
+        r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}]}"#
+    );
+    assert_eq!(with_trailers.unwrap()["x"], "y");
+    assert_eq!(error, None);
+
+    let (too_large, with_trailers, error) = send(18, whole).await;
+    assert_eq!(too_large, r#"{"openapi":"3.1.0"}"#);
+    assert_eq!(with_trailers.unwrap()["x"], "y");
+    assert_eq!(error, None);
+
+    let failing = || vec![data("{\"openapi\":"), Err(io::Error::other("midway"))];
+    let (broken, _, error) = send(100, failing).await;
+    assert_eq!(broken, "{\"openapi\":");
+    assert_eq!(error.as_deref(), Some("midway"));
+}
+
+#[tokio::test]
+async fn requests_with_different_root_paths_do_not_see_each_other() {
+    let document = r#"{"openapi":"3.1.0"}"#;
+    let requests = ["/a", "/b", "/c"]
+        .repeat(30)
+        .into_iter()
+        .map(|root_path| async move { (root_path, edited(stack(root_path), document).await) });
+    for (root_path, edited) in futures_util::future::join_all(requests).await {
+        let expected = format!(r#"{{"openapi":"3.1.0","servers":[{{"url":"{root_path}"}}]}}"#);
+        assert_eq!(edited, expected);
+    }
+}
