@@ -59,8 +59,10 @@ impl Servers {
         for server in &mut list {
             server.url = public_url(&server.url, root_path);
         }
-        let is_root_path = |server: &Server| server.url.trim_end_matches('/') == root_path.as_str();
-        if self.root_path_in_servers && !root_path.is_empty() && !list.iter().any(is_root_path) {
+        let is_there = list
+            .iter()
+            .any(|server| is_root_path(&server.url, root_path));
+        if self.root_path_in_servers && !root_path.is_empty() && !is_there {
             list.insert(0, Server::new(root_path.server_url()));
         }
         list
