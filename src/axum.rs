@@ -3,7 +3,8 @@
 use crate::{uri, RootPath, RootPathLayer};
 use axum::{
     extract::{
-        connect_info::MockConnectInfo, ConnectInfo, FromRequestParts, NestedPath, OriginalUri,
+        connect_info::MockConnectInfo, ConnectInfo, FromRequestParts, MatchedPath, NestedPath,
+        OriginalUri,
     },
     Router,
 };
@@ -77,33 +78,57 @@ impl<'a> Mount<'a> {
     /// `None` if no router has taken something off, or there is no telling what it was.
     pub(crate) fn of<B>(request: &'a Request<B>) -> Option<Self> {
         let extensions = request.extensions();
-        let template = extensions.get::<NestedPath>()?.as_str();
-        let OriginalUri(original) = extensions.get::<OriginalUri>()?;
+        let template = template(extensions);
         // May begin with a root path as well, stripped behind the outermost router.
-        let taken_off = uri::taken_off(original.path(), request.uri().path())?;
-
-        // For `/sub//x` axum's `nest` takes `/sub/` off, so a slash at the end comes from there,
-        // unless it stands for a path parameter that is empty.
-        let without_slash = taken_off.strip_suffix('/').unwrap_or(taken_off);
-        let mounts = [without_slash, taken_off].into_iter();
-        let whole = mounts
-            .filter_map(|path| last_segments(path, count_segments(template)))
-            .find(|mount| matches(mount, template))?;
-
-        let counted = extensions.get::<RootPath>().map_or(0, RootPath::mounts);
-        let own = last_segments(whole, count_segments(template).checked_sub(counted)?)?;
+        let taken_off = uri::taken_off(original_path(extensions)?, request.uri().path())
+            // Something in between has changed the path, but a mount without parameters is known.
+            .or((!template.contains('{')).then_some(template))?;
+        let last = |count| {
+            let template = last_segments(template, count)?;
+            // For `/sub//x` axum's `nest` takes `/sub/` off, so a slash at the end comes from
+            // there, unless it stands for a path parameter that is empty.
+            let mut mounts = [taken_off.trim_end_matches('/'), taken_off]
+                .into_iter()
+                .filter_map(|path| last_segments(path, count));
+            mounts.find(|mount| matches(mount, template))
+        };
+        let segments = count_segments(template);
+        let counted = extensions.get::<RootPath>();
+        let counted = counted.map_or(0, |root_path| root_path.told().mounts);
+        let own = last(segments.checked_sub(counted)?)?;
+        // Where a layer has stripped a root path between two mounts, they are not in one piece.
+        let whole = last(segments).unwrap_or(own);
         Some(Self { whole, own })
     }
 }
 
+/// The path as the outermost router got it.
+pub(crate) fn original_path(extensions: &Extensions) -> Option<&str> {
+    let OriginalUri(original) = extensions.get()?;
+    Some(original.path())
+}
+
+/// Whether a route was found, so that it is too late to take something off the path for it. (What
+/// matched a wildcard may be routed again.)
+pub(crate) fn is_routed(extensions: &Extensions) -> bool {
+    let matched = extensions.get::<MatchedPath>();
+    matched.is_some_and(|matched| !matched.as_str().contains("{*"))
+}
+
+/// What the routers around a layer have for a path, with the names of path parameters where their
+/// values are in the request.
+fn template(extensions: &Extensions) -> &str {
+    let nested = extensions.get::<NestedPath>();
+    nested.map_or("", |nested| nested.as_str().trim_end_matches('/'))
+}
+
 /// How many segments the routers around a layer have taken off the request path.
 pub(crate) fn mounted_segments(extensions: &Extensions) -> usize {
-    let template = extensions.get::<NestedPath>();
-    template.map_or(0, |template| count_segments(template.as_str()))
+    count_segments(template(extensions))
 }
 
 fn count_segments(path: &str) -> usize {
-    path.trim_end_matches('/').matches('/').count()
+    path.matches('/').count()
 }
 
 /// The last `count` segments of `path`; `None` if there are none.

@@ -61,9 +61,9 @@ pub(crate) struct Config {
     #[cfg(feature = "axum")]
     pub(crate) nested: bool,
     pub(crate) strip: Strip,
-    pub(crate) rewrite: Rewrite,
-    /// Whether a layer further out rewrites instead, if there is one.
-    pub(crate) leaves_rewriting: bool,
+    /// `None`: what a layer further out is told, or the default.
+    pub(crate) rewrite: Option<Arc<Rewrite>>,
+    pub(crate) default_rewrite: Rewrite,
     adds_vary: bool,
     pub(crate) told: Told,
 }
@@ -76,7 +76,7 @@ impl Config {
         if self.nested {
             return false;
         }
-        self.root_path.is_empty() && self.forwarded.is_none()
+        self.root_path.is_empty() && self.forwarded.is_none() && self.rewrite.is_none()
     }
 
     /// The member to add to `Vary`.
@@ -178,6 +178,10 @@ impl RootPathLayer {
     /// as none. Each mount counts once, however many of these layers there are, and wherever the
     /// outer [`RootPathLayer`] stands.
     ///
+    /// What a sub-app emits is relative to itself: `/login` is its own login page. To the one of
+    /// the app around it a relative reference leads, such as `../login`; or give this layer
+    /// [`Rewrite::none`], and all that the sub-app emits is relative to the app around it.
+    ///
     /// Without a layer of its own a sub-app sees the root path of the outer one, its redirects
     /// lose the mount, and an echo of a path that begins with `//` only behind the mount is not
     /// seen as one.
@@ -229,6 +233,7 @@ impl RootPathLayer {
     ///     .with_forwarded(ForwardedPrefix::x_forwarded_prefix(proxies).hops(2));
     /// # Ok::<(), tower_root_path::InvalidTrustedProxies>(())
     /// ```
+    ///
     /// # Panics
     ///
     /// If the layer is `nested`: the mount is nothing that a proxy knows.
@@ -261,10 +266,7 @@ impl RootPathLayer {
     /// there is a [`RootPathLayer`] further out, what that one is told.
     #[must_use]
     pub fn rewrite(self, rewrite: Rewrite) -> Self {
-        self.with(|config| {
-            config.rewrite = rewrite;
-            config.leaves_rewriting = false;
-        })
+        self.with(|config| config.rewrite = Some(Arc::new(rewrite)))
     }
 
     fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
@@ -282,8 +284,8 @@ impl From<RootPath> for RootPathLayer {
                 #[cfg(feature = "axum")]
                 nested: false,
                 strip: Strip::default(),
-                rewrite: Rewrite::default(),
-                leaves_rewriting: true,
+                rewrite: None,
+                default_rewrite: Rewrite::default(),
                 adds_vary: true,
                 told: Told::default(),
             }),

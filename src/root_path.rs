@@ -1,6 +1,6 @@
 //! The value: its grammar, what can be built from it, and its error.
 
-use crate::uri;
+use crate::{rewrite::Rewrite, uri};
 use std::{borrow::Cow, cmp, error, fmt, hash, str::FromStr, sync::Arc};
 
 /// The public path prefix an app lives under: `""` or `/seg(/seg)*`.
@@ -50,10 +50,26 @@ use std::{borrow::Cow, cmp, error, fmt, hash, str::FromStr, sync::Arc};
 #[derive(Clone)]
 pub struct RootPath {
     repr: Repr,
+    told: Told,
+}
+
+/// What layers tell each other along with a root path; no part of the value.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
     /// How many segments of what routers took off the request path are accounted for, so that
-    /// each mount counts once; no part of the value.
+    /// each mount counts once.
     #[cfg(feature = "axum")]
-    mounts: usize,
+    pub(crate) mounts: usize,
+    /// What the layers further out rewrite, if they were told.
+    pub(crate) rewrite: Option<Arc<Rewrite>>,
+}
+
+impl Told {
+    const NOTHING: Self = Self {
+        #[cfg(feature = "axum")]
+        mounts: 0,
+        rewrite: None,
+    };
 }
 
 /// One word less, and no second allocation, compared with `String`; no atomics if static.
@@ -99,8 +115,7 @@ impl RootPath {
     const fn unchecked_static(root_path: &'static str) -> Self {
         Self {
             repr: Repr::Static(root_path),
-            #[cfg(feature = "axum")]
-            mounts: 0,
+            told: Told::NOTHING,
         }
     }
 
@@ -257,8 +272,7 @@ impl RootPath {
     fn shared(root_path: Arc<str>) -> Self {
         Self {
             repr: Repr::Shared(root_path),
-            #[cfg(feature = "axum")]
-            mounts: 0,
+            told: Told::NOTHING,
         }
     }
 
@@ -299,16 +313,13 @@ impl RootPath {
         })
     }
 
-    /// How many segments of what routers took off the request path are accounted for.
-    #[cfg(feature = "axum")]
-    pub(crate) fn mounts(&self) -> usize {
-        self.mounts
+    pub(crate) fn told(&self) -> &Told {
+        &self.told
     }
 
-    /// The same root path, with so many segments accounted for.
-    #[cfg(feature = "axum")]
-    pub(crate) fn with_mounts(mut self, mounts: usize) -> Self {
-        self.mounts = mounts;
+    /// The same root path, and what is told along with it.
+    pub(crate) fn telling(mut self, told: Told) -> Self {
+        self.told = told;
         self
     }
 }

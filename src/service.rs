@@ -1,11 +1,12 @@
 //! The way of one request.
 
 #[cfg(feature = "axum")]
-use crate::axum::{mounted_segments, Mount};
+use crate::axum::{is_routed, mounted_segments, original_path, Mount};
 use crate::{
     forwarded::Forwarded,
     layer::{Config, Strip},
-    rewrite::{self, Authority, Base, Emitted},
+    rewrite::{looks_like_a_host, Authority, Base, Rewrite},
+    root_path::Told,
     uri, RootPath, RootPathLayer,
 };
 use http::{header::VARY, HeaderMap, HeaderValue, Request, Response};
@@ -14,7 +15,6 @@ use std::{
     borrow::Cow,
     fmt,
     future::Future,
-    mem,
     pin::Pin,
     sync::Arc,
     task::{ready, Context, Poll},
@@ -123,21 +123,31 @@ where
 #[derive(Debug)]
 struct Pending {
     config: Arc<Config>,
+    /// What the layers further out rewrite, if this one is not told otherwise.
+    inherited: Option<Arc<Rewrite>>,
     base: Base,
 }
 
 /// The way in: decides the root path, strips it, and puts the whole one in the extensions.
 fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
+    let outer = request.extensions().get::<RootPath>();
+    let inherited = match &config.rewrite {
+        Some(_) => None,
+        None => outer.and_then(|outer| outer.told().rewrite.clone()),
+    };
+    let rewrite = config.rewrite.as_ref().or(inherited.as_ref());
+    let rewrites = rewrite.map_or(true, |rewrite| !rewrite.is_none());
     let mut base = if config.is_idle() {
         Base::nowhere()
     } else {
-        Part::of(config, request).add_to(request)
+        let mut part = Part::of(config, request);
+        part.tells_rewrite = config.rewrite.is_some();
+        part.add_to(request, rewrite)
     };
-    base.path_looks_like_a_host = rewrite::looks_like_a_host(request.uri().path().as_bytes());
+    base.path_looks_like_a_host = path_looks_like_a_host(config, request);
 
     let is_concerned = base.is_somewhere() || base.path_looks_like_a_host;
-    let rewrites = is_concerned && !config.rewrite.is_none();
-    if !rewrites && config.vary().is_none() {
+    if !(rewrites && is_concerned) && config.vary().is_none() {
         return None;
     }
     if rewrites && base.is_somewhere() {
@@ -145,8 +155,20 @@ fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
     }
     Some(Pending {
         config: Arc::clone(config),
+        inherited,
         base,
     })
+}
+
+/// Whether the path, as the app sees it, begins with `//` or `/\`. A sub-app may see the path as the
+/// outermost router got it as well.
+#[cfg_attr(not(feature = "axum"), allow(unused_variables))]
+fn path_looks_like_a_host<B>(config: &Config, request: &Request<B>) -> bool {
+    #[cfg(feature = "axum")]
+    if config.nested && original_path(request.extensions()).is_some_and(looks_like_a_host) {
+        return true;
+    }
+    looks_like_a_host(request.uri().path())
 }
 
 /// What one layer adds to the root path.
@@ -160,6 +182,8 @@ struct Part<'a> {
     shown_raw: Option<Box<str>>,
     /// Whether something was taken off the path that cannot be written as a root path.
     left_out: bool,
+    /// Whether layers further in have to know what this one rewrites.
+    tells_rewrite: bool,
 }
 
 impl<'a> Part<'a> {
@@ -187,6 +211,7 @@ impl<'a> Part<'a> {
             shown: RootPath::EMPTY,
             shown_raw: None,
             left_out: false,
+            tells_rewrite: false,
         }
     }
 
@@ -199,6 +224,7 @@ impl<'a> Part<'a> {
         let shown = RootPath::from_request_path(mount.whole).unwrap_or_default();
         Self {
             left_out: root_path.is_err(),
+            tells_rewrite: false,
             root_path: Cow::Owned(root_path.unwrap_or_default()),
             strip: false,
             shown_raw: (shown != mount.whole).then(|| mount.whole.into()),
@@ -209,8 +235,9 @@ impl<'a> Part<'a> {
     /// Strips this part from the request path, and tells the app the whole root path. Gives where
     /// the app is then; nowhere if this part adds nothing to what is told already, since what a
     /// layer further out adds, it adds itself.
-    fn add_to<B>(self, request: &mut Request<B>) -> Base {
-        if self.root_path.is_empty() && !self.left_out {
+    fn add_to<B>(self, request: &mut Request<B>, rewrite: Option<&Arc<Rewrite>>) -> Base {
+        let tells_something = self.left_out || self.tells_rewrite;
+        if self.root_path.is_empty() && !tells_something {
             return Base::nowhere();
         }
         let outer = request.extensions().get::<RootPath>();
@@ -227,12 +254,17 @@ impl<'a> Part<'a> {
         let part = &root_path.as_str()[outer_len..];
         let adds_nothing = part.is_empty();
 
-        if self.strip && !adds_nothing {
+        let may_strip = self.strip && !adds_nothing;
+        #[cfg(feature = "axum")]
+        let may_strip = may_strip && !is_routed(request.extensions());
+        if may_strip {
             uri::strip_from(request.uri_mut(), part);
         }
-        let told = root_path.clone();
-        #[cfg(feature = "axum")]
-        let told = told.with_mounts(mounted_segments(request.extensions()));
+        let told = root_path.clone().telling(Told {
+            #[cfg(feature = "axum")]
+            mounts: mounted_segments(request.extensions()),
+            rewrite: rewrite.cloned(),
+        });
         let extensions = request.extensions_mut();
         if !told_already {
             extensions.insert(told);
@@ -244,10 +276,11 @@ impl<'a> Part<'a> {
         }
 
         let in_front_of_shown = root_path.as_str().strip_suffix(self.shown.as_str());
-        let in_front_of_shown = in_front_of_shown.map(str::len);
+        let mount_at = in_front_of_shown.map(str::len);
         Base {
-            mounts: [in_front_of_shown.unwrap_or(outer_len), outer_len],
-            raw_mount: in_front_of_shown.and(self.shown_raw),
+            own_at: outer_len,
+            mount_at: mount_at.unwrap_or(outer_len),
+            raw_mount: mount_at.and(self.shown_raw),
             root_path,
             ..Base::nowhere()
         }
@@ -256,28 +289,21 @@ impl<'a> Part<'a> {
 
 impl Pending {
     /// The way out.
-    fn leave<B>(&mut self, response: &mut Response<B>) {
-        let Self { config, base } = self;
+    fn leave<B>(&self, response: &mut Response<B>) {
+        let Self {
+            config,
+            inherited,
+            base,
+        } = self;
         if let Some(vary) = config.vary() {
             add_vary(response.headers_mut(), vary);
         }
-        if response.headers().is_empty() || config.rewrite.is_none() {
+        if response.headers().is_empty() {
             return;
         }
-        let emitted = response.extensions_mut().remove::<Emitted>();
-        let mut emitted = emitted.unwrap_or_default();
-        if !(base.is_inside_another() && config.leaves_rewriting) {
-            config.rewrite.apply(response.headers_mut(), base, &emitted);
-        }
-        if base.is_inside_another() {
-            emitted.add(mem::replace(base, Base::nowhere()), response.headers());
-        } else if base.is_somewhere() {
-            // Nobody further out needs to know.
-            return;
-        }
-        if !emitted.is_empty() {
-            response.extensions_mut().insert(emitted);
-        }
+        let rewrite = config.rewrite.as_ref().or(inherited.as_ref());
+        let rewrite = rewrite.map_or(&config.default_rewrite, |rewrite| rewrite);
+        rewrite.apply(response.headers_mut(), base);
     }
 }
 

@@ -4,6 +4,7 @@ mod support;
 
 use http::HeaderName;
 use support::{emitted, get};
+use tower::Layer;
 use tower_root_path::{Rewrite, RootPathLayer};
 
 /// What `name: value` becomes under `/api/v1`, if `rewrite` says so.
@@ -207,17 +208,41 @@ async fn each_header_is_rewritten_from_where_the_app_is_that_emits_it() {
     let link = || Some(Rewrite::none().link());
     let redirects = || Some(Rewrite::redirects());
 
-    let everything = ["/1/2/3/a", "</1/2/3/a>", "a=1; Path=/1/2/3/a", "/1/2/3/a"];
-    let the_link = ["/a", "</1/2/3/a>", "a=1; Path=/a", "/a"];
+    let from = |root_path: &str| {
+        let values = ["R/a", "<R/a>", "a=1; Path=R/a", "R/a"];
+        values.map(|value| value.replace('R', root_path))
+    };
+    let the_link = ["/a", "</1/2/3/a>", "a=1; Path=/a", "/a"].map(str::to_owned);
+    let the_redirect = ["/1/2/3/a", "</a>", "a=1; Path=/a", "/a"].map(str::to_owned);
+    let [_, link_of_middle, ..] = from("/1/2");
+    let [_, _, cookie_of_outer, hx_of_outer] = from("/1");
+    let each = [
+        "/1/2/3/a".to_owned(),
+        link_of_middle,
+        cookie_of_outer,
+        hx_of_outer,
+    ];
+    let [_, link_of_middle, cookie_of_middle, hx_of_middle] = from("/1/2");
+    let rest_of_middle = [
+        "/1/2/3/a".to_owned(),
+        link_of_middle,
+        cookie_of_middle,
+        hx_of_middle,
+    ];
     for (outer, middle, inner, expected) in [
-        (all(), None, None, everything),
-        (all(), link(), redirects(), everything),
-        (all(), None, redirects(), everything),
-        (all(), None, all(), everything),
-        (None, None, None, ["/1/2/3/a", "</a>", "a=1; Path=/a", "/a"]),
-        (none(), None, None, ["/a", "</a>", "a=1; Path=/a", "/a"]),
-        (none(), link(), None, the_link),
+        (None, None, None, the_redirect),
+        (all(), None, None, from("/1/2/3")),
+        (all(), None, all(), from("/1/2/3")),
+        (all(), all(), None, from("/1/2/3")),
+        (none(), None, None, from("")),
+        (none(), link(), None, the_link.clone()),
         (none(), None, link(), the_link),
+        // A layer that is told otherwise leaves the rest to the app around it.
+        (all(), link(), redirects(), each),
+        (all(), None, redirects(), rest_of_middle),
+        (all(), None, none(), from("/1/2")),
+        (all(), none(), none(), from("/1")),
+        (all(), none(), None, from("/1")),
     ] {
         let case = format!("{outer:?} {middle:?} {inner:?}");
         let layer = |root_path, rewrite: Option<Rewrite>| {
@@ -229,28 +254,82 @@ async fn each_header_is_rewritten_from_where_the_app_is_that_emits_it() {
         };
         let layers = (layer("/1", outer), layer("/2", middle), layer("/3", inner));
         let headers = emitted(layers, get("/x"), lines).await;
-        assert_eq!(headers.values().collect::<Vec<_>>(), expected, "{case}");
+        let values = headers.values().map(|value| value.to_str().unwrap());
+        assert_eq!(values.collect::<Vec<_>>(), expected, "{case}");
     }
 }
 
-/// What a middleware in between emits is not the inner app's.
+/// What a middleware in between emits is not the inner app's, whether that emits the same or not.
 #[tokio::test]
 async fn a_middleware_between_two_layers_is_in_the_outer_app() {
     let between = || {
         tower::util::MapResponseLayer::new(|mut response: http::Response<()>| {
-            let location = http::HeaderValue::from_static("/login");
-            response.headers_mut().insert("location", location);
+            let value = http::HeaderValue::from_static;
+            let headers = response.headers_mut();
+            headers.insert("location", value("/login"));
+            headers.append("set-cookie", value("sid=1; Path=/"));
             response
         })
     };
-    for (name, value, expected) in [("content-location", "/a", "/1/2/a"), ("x", "y", "y")] {
+    let emitted_inside: [&[(&'static str, &[u8])]; 3] = [
+        &[("x", b"y")],
+        &[("content-location", b"/a")],
+        &[("location", b"/a"), ("set-cookie", b"cart=1; Path=/")],
+    ];
+    for lines in emitted_inside {
         let layers = (
-            RootPathLayer::new("/1"),
+            RootPathLayer::new("/1").rewrite(Rewrite::all()),
             between(),
             RootPathLayer::new("/2"),
         );
-        let headers = emitted(layers, get("/x"), &[(name, value.as_bytes())]).await;
+        let headers = emitted(layers, get("/x"), lines).await;
         assert_eq!(headers["location"], "/1/login");
-        assert_eq!(headers[name], expected);
+        let cookies = headers.get_all("set-cookie").iter().collect::<Vec<_>>();
+        if cookies.len() == 2 {
+            assert_eq!(cookies, ["cart=1; Path=/1/2", "sid=1; Path=/1"]);
+        } else {
+            assert_eq!(cookies, ["sid=1; Path=/1"]);
+        }
+        if let Some(location) = headers.get("content-location") {
+            assert_eq!(location, "/1/2/a");
+        }
+    }
+}
+
+/// A response that goes through two apps, one of which calls the other, belongs to both.
+#[tokio::test]
+async fn nothing_is_left_in_a_response_for_others_to_find() {
+    let inner = (RootPathLayer::new("/1"), RootPathLayer::new("/2"));
+    let mut inner = Some(inner.layer(support::App(|_: http::Request<()>| {
+        http::Response::builder()
+            .header("location", "/a")
+            .body(())
+            .unwrap()
+    })));
+    let outer = RootPathLayer::new("/gateway");
+    let response = support::send(outer, get("/x"), move |_| {
+        use tower::ServiceExt;
+        let call = inner.take().unwrap().oneshot(get("/x"));
+        let response = futures_util::FutureExt::now_or_never(call)
+            .unwrap()
+            .unwrap();
+        assert!(response.extensions().is_empty());
+        response
+    });
+    assert_eq!(response.await.headers()["location"], "/gateway/1/2/a");
+}
+
+/// An app that has no root path where it runs today is told what to rewrite all the same.
+#[tokio::test]
+async fn an_outer_layer_without_a_root_path_says_what_is_rewritten() {
+    let lines: &[(&str, &[u8])] = &[("location", b"/a"), ("link", b"</a>")];
+    for (rewrite, expected) in [
+        (Rewrite::all(), ["/sub/a", "</sub/a>"]),
+        (Rewrite::redirects(), ["/sub/a", "</a>"]),
+        (Rewrite::none(), ["/a", "</a>"]),
+    ] {
+        let outer = RootPathLayer::new("").rewrite(rewrite);
+        let headers = emitted((outer, RootPathLayer::new("/sub")), get("/x"), lines).await;
+        assert_eq!(headers.values().collect::<Vec<_>>(), expected);
     }
 }

@@ -124,15 +124,22 @@ async fn thousands_of_headers_pass() {
 
 #[tokio::test]
 async fn a_bad_host_is_nobodys_authority() {
-    for host in ["", " ", "\\", "a b", "@", ":", "[", "\u{e9}"] {
-        let mut request = Request::new(());
-        let value = HeaderValue::from_bytes(host.as_bytes()).unwrap();
-        request.headers_mut().insert(HOST, value);
+    for host in [
+        "", " ", "\\", "a b", "@", ":", "[", "\u{e9}", "a@b", "a:b", "a/b",
+    ] {
+        let request = || {
+            let mut request = Request::new(());
+            let value = HeaderValue::from_bytes(host.as_bytes()).unwrap();
+            request.headers_mut().insert(HOST, value);
+            request
+        };
         assert_eq!(
-            location(layer(), request, "/login").await,
+            location(layer(), request(), "/login").await,
             "/api/v1/login",
             "{host}"
         );
+        let absolute = format!("http://{host}");
+        assert_eq!(location(layer(), request(), &absolute).await, absolute);
     }
 }
 

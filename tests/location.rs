@@ -83,6 +83,7 @@ async fn only_the_authority_of_the_request_is_the_app() {
         ),
         (http1("[::1]"), "http://[::1]:80/x", "/api/v1/x"),
         (http1("::1"), "http://::1/x", "http://::1/x"),
+        (http1("[::1"), "http://[::1/x", "http://[::1/x"),
         (
             http1("app.example"),
             "http://app.example/api/v1/x",
@@ -183,6 +184,11 @@ async fn only_the_authority_of_the_request_is_the_app() {
             http2("https://app.example/x"),
             "//app.example:443/x",
             "/api/v1/x",
+        ),
+        (
+            http2("https://app.example/x"),
+            "//app.example:80/x",
+            "//app.example:80/x",
         ),
         (
             http2("https://app.example/x"),
@@ -518,5 +524,22 @@ fn an_origin_is_a_scheme_and_a_host() {
     ] {
         let error = bad.parse::<Origin>().unwrap_err().to_string();
         assert!(error.contains(&format!("{bad:?}")), "{error}");
+    }
+}
+
+/// Not every client sends it first.
+#[tokio::test]
+async fn the_host_is_found_among_other_headers() {
+    let request = Request::get("/x")
+        .header("accept", "accept.example")
+        .header(HOST, "app.example")
+        .body(())
+        .unwrap();
+    for (value, expected) in [
+        ("http://app.example/login", "/api/v1/login"),
+        ("http://accept.example/login", "http://accept.example/login"),
+    ] {
+        let becomes = location(RootPathLayer::new("/api/v1"), request.clone(), value).await;
+        assert_eq!(becomes, expected);
     }
 }

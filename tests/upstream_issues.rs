@@ -166,3 +166,42 @@ async fn route_with_tsr_redirects_within_its_mount() {
         );
     }
 }
+
+/// A mount that had to be written otherwise, and one within that is named like what is around it.
+#[tokio::test]
+async fn route_with_tsr_shows_a_mount_as_it_was() {
+    let leaf = || Router::new().route_with_tsr("/foo", get(|| async { "" }));
+    let sub_app = || leaf().layer(RootPathLayer::nested());
+    let tenant = Router::new().nest("/m", sub_app()).nest("/t", sub_app());
+    let app = Router::new().nest("/t/{x}", tenant.layer(RootPathLayer::nested()));
+    for (root_path, uri) in [
+        ("/m", "/m/t/x'y/m/foo/"),
+        ("/m", "/t/x'y/t/foo/"),
+        ("/m", "/t/a,b/m/foo/"),
+        ("/t", "/t/t/%61/m/foo/"),
+        ("", "/t/%61/t/foo/"),
+    ] {
+        let app = RootPathLayer::new(root_path).wrap(app.clone());
+        let stripped = uri
+            .strip_prefix(root_path)
+            .filter(|rest| rest.starts_with("/t/"));
+        let expected = format!(
+            "{root_path}{}",
+            stripped.unwrap_or(uri).trim_end_matches('/')
+        );
+        let response = fetch(app, uri).await;
+        assert_eq!(response.headers()[LOCATION], expected, "{root_path} {uri}");
+    }
+}
+
+/// The first segment of the path may be the mount, and another host.
+#[tokio::test]
+async fn route_with_tsr_in_a_mount_leads_to_no_other_host() {
+    let leaf = Router::new().route_with_tsr("/foo", get(|| async { "" }));
+    let app = Router::new().nest("/{t}", leaf.layer(RootPathLayer::nested()));
+    let uri = "/\\evil.example/foo/";
+    let alone = fetch(app.clone(), uri).await;
+    assert_eq!(alone.headers()[LOCATION], "/evil.example/foo");
+    let inside = fetch(RootPathLayer::new("/api").wrap(app), uri).await;
+    assert_eq!(inside.headers()[LOCATION], "/api/evil.example/foo");
+}

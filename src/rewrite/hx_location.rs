@@ -12,7 +12,7 @@ const URLS: [&[u8]; 3] = [b"path", b"push", b"replace"];
 /// What the value becomes, or `None` if it stays. Everything around the URLs is kept.
 pub(super) fn rewrite(value: &[u8], base: &Base, origins: &[Origin]) -> Option<Vec<u8>> {
     if !value.trim_ascii_start().starts_with(b"{") {
-        return location::rewrite(value, base, origins);
+        return location::rewrite_value(value, base, origins);
     }
     splice(value, find_urls(value).unwrap_or_default(), |string| {
         let url = unescape(std::str::from_utf8(string).ok()?)?;

@@ -38,7 +38,7 @@ fn find_references(value: &[u8]) -> Vec<Range<usize>> {
                 Some(quoted) => quoted,
                 None => scanner.skip(|byte| !matches!(byte, b';' | b',')),
             };
-            // There is no backslash in a reference, so what is escaped is none.
+            // A reference needs no backslash; one that is written with some stays.
             if is_anchor && !value[argument.clone()].contains(&b'\\') {
                 let trimmed = value[argument.clone()].trim_ascii_end().len();
                 references.push(argument.start..argument.start + trimmed);
@@ -129,6 +129,8 @@ mod tests {
             ("</a>; ANCHOR = '/b'; x", &["/a", "'/b'"]),
             ("</a>; anchor=/b; rel=up, <c>", &["/a", "/b", "c"]),
             ("</a>; anchor=\"/b\\\"\"", &["/a"]),
+            ("</a>; anchor=\"x\\", &["/a"]),
+            ("</a>,\t</b>", &["/a", "/b"]),
             ("</a>; anchor; rel=up, </b>", &["/a", "/b"]),
             ("</a>;;rel=up,</b>", &["/a", "/b"]),
             (

@@ -9,10 +9,11 @@ use crate::{uri, RootPath};
 pub(crate) struct Base {
     /// The whole root path; if it is empty, only echoes of the path change.
     pub(crate) root_path: RootPath,
-    /// Where in `root_path` a mount begins that a reference may carry without what is in front of
-    /// it: all that the routers have taken off the path, and what the innermost layer has added.
-    pub(crate) mounts: [usize; 2],
-    /// The first of these mounts as the request had it, if `root_path` has it otherwise.
+    /// Where in `root_path` begins what the innermost layer has added.
+    pub(crate) own_at: usize,
+    /// Where in `root_path` begins all that the routers have taken off the path.
+    pub(crate) mount_at: usize,
+    /// That mount as the request had it, if `root_path` has it otherwise.
     pub(crate) raw_mount: Option<Box<str>>,
     pub(crate) authority: Option<Authority>,
     /// Whether the path, as the app saw it, began with `//` or `/\`.
@@ -24,7 +25,8 @@ impl Base {
     pub(crate) fn nowhere() -> Self {
         Self {
             root_path: RootPath::EMPTY,
-            mounts: [0; 2],
+            own_at: 0,
+            mount_at: 0,
             raw_mount: None,
             authority: None,
             path_looks_like_a_host: false,
@@ -35,12 +37,6 @@ impl Base {
         !self.root_path.is_empty()
     }
 
-    /// Whether the innermost layer has found a root path, and added to it.
-    pub(crate) fn is_inside_another(&self) -> bool {
-        let [_, added] = self.mounts;
-        added > 0
-    }
-
     /// What is missing in front of the path `/` + `rest`.
     pub(super) fn missing_prefix(&self, rest: &[u8]) -> &str {
         let root_path = self.root_path.as_str();
@@ -48,30 +44,38 @@ impl Base {
         if missing.is_empty() {
             return missing;
         }
-        for start in self.mounts.into_iter().filter(|start| *start > 0) {
-            let (outer, mount) = root_path.split_at(start);
-            if !mount.is_empty() && uri::missing_prefix(mount, rest).is_empty() {
+        // A reference may carry a mount without what is in front of it, and a mount as the request
+        // had it; the longest one that is there counts.
+        let is_there =
+            |mount: &str| !mount.is_empty() && uri::missing_prefix(mount, rest).is_empty();
+        let (outer, mount) = root_path.split_at(self.mount_at);
+        if let Some(raw) = &self.raw_mount {
+            if is_there(&[outer, raw].concat()) {
+                return "";
+            }
+            if is_there(raw) {
                 return outer;
             }
         }
-        if let Some(raw_mount) = &self.raw_mount {
-            let outer = &root_path[..self.mounts[0]];
-            if uri::missing_prefix(raw_mount, rest).is_empty() {
-                return outer;
-            }
-            let raw = [outer, raw_mount].concat();
-            if uri::missing_prefix(&raw, rest).is_empty() {
-                return "";
-            }
+        if is_there(mount) {
+            return outer;
+        }
+        let (outer, own) = root_path.split_at(self.own_at);
+        if is_there(own) {
+            return outer;
         }
         missing
     }
 }
 
+/// What a value that is one reference becomes, or `None` if it stays.
+pub(super) fn rewrite_value(value: &[u8], base: &Base, origins: &[Origin]) -> Option<Vec<u8>> {
+    rewrite(value.trim_ascii(), base, origins)
+}
+
 /// What `reference` becomes, or `None` if it stays.
 pub(super) fn rewrite(reference: &[u8], base: &Base, origins: &[Origin]) -> Option<Vec<u8>> {
-    let reference = reference.trim_ascii();
-    if looks_like_a_host(reference) && base.path_looks_like_a_host {
+    if begins_like_a_host(reference) && base.path_looks_like_a_host {
         // Browsers drop tabs and newlines, so one in the run would hide a slash behind it.
         let run = reference
             .iter()
@@ -92,8 +96,12 @@ pub(super) fn rewrite(reference: &[u8], base: &Base, origins: &[Origin]) -> Opti
 }
 
 /// Whether a browser would read a host at the beginning of a path-absolute reference.
-pub(crate) fn looks_like_a_host(path: &[u8]) -> bool {
-    matches!(path, [b'/', b'/' | b'\\', ..])
+pub(crate) fn looks_like_a_host(path: &str) -> bool {
+    begins_like_a_host(path.as_bytes())
+}
+
+fn begins_like_a_host(reference: &[u8]) -> bool {
+    matches!(reference, [b'/', b'/' | b'\\', ..])
 }
 
 /// What of a reference to this app stays in front of the root path (a scheme and an authority, or

@@ -36,9 +36,10 @@ use std::{error, fmt, ops::Range};
 /// internal host, and every proxy in its default configuration leaves them alone. With an empty root
 /// path nothing changes but the last row.
 ///
-/// Of stacked layers the outermost one says which headers are rewritten, for all of the apps in
-/// it, each from where that app is; unless an inner layer is told a `Rewrite` of its own. A value
-/// is never prefixed twice.
+/// Of stacked layers the outermost one says which headers are rewritten, for the apps of the inner
+/// ones as well, each from where that app is. A layer that is told a `Rewrite` of its own does that
+/// instead; for what it leaves, its app is like any handler of the app around it. A value is never
+/// prefixed twice.
 ///
 /// Let one party rewrite: if the proxy does it (nginx `proxy_redirect / /api/v1/;`, lighttpd
 /// `map-urlpath`), use [`none`](Self::none).
@@ -208,9 +209,9 @@ impl Rewrite {
         self.names.len() > 2 || self.names.iter().any(|name| headers.contains_key(name))
     }
 
-    /// Rewrites what is in `headers`: what an app further in has emitted from where that app is,
-    /// the rest from `base`.
-    pub(crate) fn apply(&self, headers: &mut HeaderMap, base: &Base, inner: &Emitted) {
+    /// Rewrites what is in `headers`. What is rewritten already stays, so a layer further out may
+    /// do the same again from where it stands.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap, base: &Base) {
         if !self.concerns(headers) {
             return;
         }
@@ -218,11 +219,6 @@ impl Rewrite {
             if !self.names.contains(name) {
                 continue;
             }
-            let base = match inner.base_of(name) {
-                None => base,
-                Some(inner) if base.is_somewhere() => inner,
-                Some(_) => continue,
-            };
             if let Some(rewritten) = grammar(name)(value.as_bytes(), base, &self.origins) {
                 replace(value, rewritten);
             }
@@ -253,34 +249,6 @@ impl fmt::Display for InternalHeader {
 
 impl error::Error for InternalHeader {}
 
-/// In the extensions of a response: which apps have emitted its headers, innermost first.
-///
-/// A layer further out has more to rewrite than one further in, perhaps, but cannot know where
-/// the app is. Rewriting from the same place again changes nothing.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Emitted(Vec<(Base, Vec<HeaderName>)>);
-
-impl Emitted {
-    fn base_of(&self, name: &HeaderName) -> Option<&Base> {
-        let mut apps = self.0.iter();
-        let (base, _) = apps.find(|(_, names)| names.contains(name))?;
-        Some(base)
-    }
-
-    /// What is in `headers` besides was emitted by the app at `base`.
-    pub(crate) fn add(&mut self, base: Base, headers: &HeaderMap) {
-        let names = headers.keys().filter(|name| self.base_of(name).is_none());
-        let names = names.cloned().collect::<Vec<_>>();
-        if !names.is_empty() {
-            self.0.push((base, names));
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 const HX_LOCATION: HeaderName = HeaderName::from_static("hx-location");
 const HX_PUSH_URL: HeaderName = HeaderName::from_static("hx-push-url");
 const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
@@ -307,7 +275,7 @@ fn grammar(name: &HeaderName) -> Grammar {
     } else if *name == HX_LOCATION {
         hx_location::rewrite
     } else {
-        location::rewrite
+        location::rewrite_value
     }
 }
 
