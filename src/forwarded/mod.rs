@@ -32,7 +32,7 @@ pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-for
 /// | kind | set by | the root path is |
 /// |---|---|---|
 /// | prefix header: [`x_forwarded_prefix`](Self::x_forwarded_prefix), [`prefix_header`](Self::prefix_header) | Traefik's StripPrefix, Spring Cloud Gateway, `proxy_set_header X-Forwarded-Prefix` and the like | its value |
-/// | original path header: [`original_path_header`](Self::original_path_header) | Envoy (`X-Envoy-Original-Path`), Traefik's ReplacePathRegex (`X-Replaced-Path`), ingress-nginx (`X-Original-URI`) | the part in front of the path that arrived |
+/// | original path header: [`original_path_header`](Self::original_path_header) | Envoy (`X-Envoy-Original-Path`), Traefik's ReplacePathRegex (`X-Replaced-Path`), ingress-nginx (`X-Original-URI`, if `proxy-add-original-uri-header` is on) | the part in front of the path that arrived |
 ///
 /// # Lists
 ///

@@ -9,7 +9,7 @@ use std::{
     process::{self, Child, Command, Stdio},
     sync::{
         atomic::{AtomicU16, Ordering},
-        mpsc,
+        mpsc, OnceLock,
     },
     thread,
     time::{Duration, Instant},
@@ -177,19 +177,36 @@ impl Drop for Files {
     }
 }
 
-/// The program that `examples/{name}.rs` was built to, in the profile of this test.
+/// The program of `examples/{name}.rs`, built in the profile of this test: `cargo test --test` alone
+/// would leave an old one there, or none.
 #[track_caller]
 pub fn example(name: &str) -> PathBuf {
-    // target/<profile>/deps/<test>
-    let test = env::current_exe().expect("a test has a path");
-    let profile = test.ancestors().nth(2).expect("a test is in deps/");
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let profile = BUILT.get_or_init(|| {
+        // target/<profile>/deps/<test>
+        let test = env::current_exe().expect("a test has a path");
+        let profile = test.ancestors().nth(2).expect("a test is in deps/");
+        let mut build = Command::new(env!("CARGO"));
+        build.args([
+            "build",
+            "--quiet",
+            "--all-features",
+            "--examples",
+            "--target-dir",
+        ]);
+        build.arg(profile.parent().expect("a profile is in target/"));
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+        assert!(
+            built.is_ok_and(|status| status.success()),
+            "the examples do not build"
+        );
+        profile.to_owned()
+    });
     let file = format!("{name}{}", env::consts::EXE_SUFFIX);
-    let path = profile.join("examples").join(file);
-    assert!(
-        path.is_file(),
-        "{path:?} is not there; build the examples first: cargo build --all-features --examples"
-    );
-    path
+    profile.join("examples").join(file)
 }
 
 /// An address of this machine that nothing listens on.

@@ -396,11 +396,8 @@ fn envoy(command: &mut Command, _: SocketAddr, config: &str) -> Files {
 }
 
 fn lighttpd(command: &mut Command, _: SocketAddr, config: &str) -> Files {
-    let files = Files::new(&[]);
-    let root = format!("server.document-root = {:?}\n", files.path());
-    fs::write(files.path().join("lighttpd.conf"), root + config).expect("it can be written to");
     command.args(["-D", "-f", "lighttpd.conf"]);
-    files
+    Files::new(&[("lighttpd.conf", config)])
 }
 
 fn varnish(command: &mut Command, public: SocketAddr, vcl: &str) -> Files {

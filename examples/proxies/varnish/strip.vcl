@@ -1,5 +1,5 @@
 # RootPathLayer::new("/api/v1")
-# varnishd -a :9999 -f strip.vcl
+# varnishd -a :9999 -f $PWD/strip.vcl
 vcl 4.1;
 
 backend default {
