@@ -123,31 +123,28 @@ where
 #[derive(Debug)]
 struct Pending {
     config: Arc<Config>,
-    /// What the layers further out rewrite, if this one is not told otherwise.
-    inherited: Option<Arc<Rewrite>>,
+    /// What this layer or one further out was told to rewrite.
+    rewrite: Option<Arc<Rewrite>>,
     base: Base,
 }
 
 /// The way in: decides the root path, strips it, and puts the whole one in the extensions.
 fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
-    let outer = request.extensions().get::<RootPath>();
-    let inherited = match &config.rewrite {
-        Some(_) => None,
-        None => outer.and_then(|outer| outer.told().rewrite.clone()),
+    if config.is_idle() && !path_looks_like_a_host(config, request) {
+        return None;
+    }
+    let outer = request.extensions().get::<RootPath>().cloned();
+    let rewrite = match (&config.rewrite, &outer) {
+        (Some(rewrite), _) => Some(Arc::clone(rewrite)),
+        (None, Some(outer)) => outer.told().rewrite.clone(),
+        (None, None) => None,
     };
-    let rewrite = config.rewrite.as_ref().or(inherited.as_ref());
-    let rewrites = rewrite.map_or(true, |rewrite| !rewrite.is_none());
-    let mut base = if config.is_idle() {
-        Base::nowhere()
-    } else {
-        let mut part = Part::of(config, request);
-        part.tells_rewrite = config.rewrite.is_some();
-        part.add_to(request, rewrite)
-    };
+    let mut base = Part::of(config, request).add_to(request, outer, rewrite.as_ref());
     base.path_looks_like_a_host = path_looks_like_a_host(config, request);
 
     let is_concerned = base.is_somewhere() || base.path_looks_like_a_host;
-    if !(rewrites && is_concerned) && config.vary().is_none() {
+    let rewrites = is_concerned && !rewrite.as_ref().is_some_and(|rewrite| rewrite.is_none());
+    if !rewrites && config.vary().is_none() {
         return None;
     }
     if rewrites && base.is_somewhere() {
@@ -155,7 +152,7 @@ fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
     }
     Some(Pending {
         config: Arc::clone(config),
-        inherited,
+        rewrite,
         base,
     })
 }
@@ -175,81 +172,80 @@ fn path_looks_like_a_host<B>(config: &Config, request: &Request<B>) -> bool {
 struct Part<'a> {
     root_path: Cow<'a, RootPath>,
     strip: bool,
-    /// The end of the root path that a reference may carry alone, because the routers show it to
-    /// the app (axum's `OriginalUri`).
-    shown: RootPath,
+    shown: Option<Shown>,
+    /// Whether layers further in have to know something even if this part is empty: what is to be
+    /// rewritten, or that a mount was taken off that cannot be written as a root path.
+    tells_more: bool,
+}
+
+/// The end of the root path that a reference may carry alone, because the routers show it to the app
+/// (axum's `OriginalUri`).
+struct Shown {
+    written: RootPath,
     /// The same as it is in the request, if it had to be written otherwise.
-    shown_raw: Option<Box<str>>,
-    /// Whether something was taken off the path that cannot be written as a root path.
-    left_out: bool,
-    /// Whether layers further in have to know what this one rewrites.
-    tells_rewrite: bool,
+    raw: Option<Box<str>>,
 }
 
 impl<'a> Part<'a> {
     fn of<B>(config: &'a Config, request: &Request<B>) -> Self {
         #[cfg(feature = "axum")]
         if config.nested {
-            return Self::mounted(request);
+            return Self::mounted(config, request);
         }
-        let strip = config.strip == Strip::IfPresent;
+        let part = |root_path, stripped_already: bool| Self {
+            root_path,
+            strip: config.strip == Strip::IfPresent && !stripped_already,
+            shown: None,
+            tells_more: config.rewrite.is_some(),
+        };
         if let Some(forwarded) = &config.forwarded {
             let found = forwarded.read_or_reuse(request, &config.root_path);
             config.told.tell(forwarded, &found);
             if let Forwarded::Used(root_path) = found {
-                let strip = strip && !forwarded.tells_stripped();
-                return Self::new(Cow::Owned(root_path), strip);
+                return part(Cow::Owned(root_path), forwarded.tells_stripped());
             }
         }
-        Self::new(Cow::Borrowed(&config.root_path), strip)
-    }
-
-    fn new(root_path: Cow<'a, RootPath>, strip: bool) -> Self {
-        Self {
-            root_path,
-            strip,
-            shown: RootPath::EMPTY,
-            shown_raw: None,
-            left_out: false,
-            tells_rewrite: false,
-        }
+        part(Cow::Borrowed(&config.root_path), false)
     }
 
     #[cfg(feature = "axum")]
-    fn mounted<B>(request: &Request<B>) -> Self {
-        let Some(mount) = Mount::of(request) else {
-            return Self::new(Cow::Owned(RootPath::EMPTY), false);
+    fn mounted<B>(config: &Config, request: &Request<B>) -> Self {
+        let mount = Mount::of(request);
+        let own = mount
+            .as_ref()
+            .map(|mount| RootPath::from_request_path(mount.own));
+        let left_out = matches!(own, Some(Err(_)));
+        let shown = |mount: Mount<'_>| {
+            let written = RootPath::from_request_path(mount.whole).ok()?;
+            let raw = (written != mount.whole).then(|| mount.whole.into());
+            Some(Shown { written, raw })
         };
-        let root_path = RootPath::from_request_path(mount.own);
-        let shown = RootPath::from_request_path(mount.whole).unwrap_or_default();
         Self {
-            left_out: root_path.is_err(),
-            tells_rewrite: false,
-            root_path: Cow::Owned(root_path.unwrap_or_default()),
+            root_path: Cow::Owned(own.and_then(Result::ok).unwrap_or_default()),
             strip: false,
-            shown_raw: (shown != mount.whole).then(|| mount.whole.into()),
-            shown,
+            shown: mount.and_then(shown),
+            tells_more: left_out || config.rewrite.is_some(),
         }
     }
 
     /// Strips this part from the request path, and tells the app the whole root path. Gives where
     /// the app is then; nowhere if this part adds nothing to what is told already, since what a
     /// layer further out adds, it adds itself.
-    fn add_to<B>(self, request: &mut Request<B>, rewrite: Option<&Arc<Rewrite>>) -> Base {
-        let tells_something = self.left_out || self.tells_rewrite;
-        if self.root_path.is_empty() && !tells_something {
+    fn add_to<B>(
+        self,
+        request: &mut Request<B>,
+        outer: Option<RootPath>,
+        rewrite: Option<&Arc<Rewrite>>,
+    ) -> Base {
+        if self.root_path.is_empty() && !self.tells_more {
             return Base::nowhere();
         }
-        let outer = request.extensions().get::<RootPath>();
         let told_already = outer.is_some();
-        let outer_len = outer.map_or(0, |outer| outer.as_str().len());
+        let outer_len = outer.as_ref().map_or(0, |outer| outer.as_str().len());
         let root_path = match outer {
             None => self.root_path.into_owned(),
             // If they are too long together, this part counts as none.
-            Some(outer) => match outer.concat(&self.root_path) {
-                Ok(whole) => whole,
-                Err(_) => outer.clone(),
-            },
+            Some(outer) => outer.concat(&self.root_path).unwrap_or(outer),
         };
         let part = &root_path.as_str()[outer_len..];
         let adds_nothing = part.is_empty();
@@ -275,35 +271,34 @@ impl<'a> Part<'a> {
             return Base::nowhere();
         }
 
-        let in_front_of_shown = root_path.as_str().strip_suffix(self.shown.as_str());
-        let mount_at = in_front_of_shown.map(str::len);
-        Base {
+        let mut base = Base {
             own_at: outer_len,
-            mount_at: mount_at.unwrap_or(outer_len),
-            raw_mount: mount_at.and(self.shown_raw),
+            mount_at: outer_len,
             root_path,
             ..Base::nowhere()
+        };
+        if let Some(shown) = self.shown {
+            let in_front = base.root_path.as_str().strip_suffix(shown.written.as_str());
+            if let Some(in_front) = in_front {
+                base.mount_at = in_front.len();
+                base.raw_mount = shown.raw;
+            }
         }
+        base
     }
 }
 
 impl Pending {
     /// The way out.
     fn leave<B>(&self, response: &mut Response<B>) {
-        let Self {
-            config,
-            inherited,
-            base,
-        } = self;
-        if let Some(vary) = config.vary() {
+        if let Some(vary) = self.config.vary() {
             add_vary(response.headers_mut(), vary);
         }
-        if response.headers().is_empty() {
-            return;
+        if !response.headers().is_empty() {
+            let rewrite = self.rewrite.as_deref();
+            let rewrite = rewrite.unwrap_or(&self.config.default_rewrite);
+            rewrite.apply(response.headers_mut(), &self.base);
         }
-        let rewrite = config.rewrite.as_ref().or(inherited.as_ref());
-        let rewrite = rewrite.map_or(&config.default_rewrite, |rewrite| rewrite);
-        rewrite.apply(response.headers_mut(), base);
     }
 }
 
