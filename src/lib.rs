@@ -9,6 +9,9 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[macro_use]
+mod macros;
+
 #[cfg(feature = "axum")]
 mod axum;
 mod forwarded;
