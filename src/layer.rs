@@ -63,7 +63,7 @@ pub(crate) struct Config {
     pub(crate) strip: Strip,
     /// `None`: what a layer further out is told, or the default.
     pub(crate) rewrite: Option<Arc<Rewrite>>,
-    pub(crate) default_rewrite: Rewrite,
+    pub(crate) default_rewrite: Arc<Rewrite>,
     adds_vary: bool,
     pub(crate) told: Told,
 }
@@ -178,9 +178,10 @@ impl RootPathLayer {
     /// as none. Each mount counts once, however many of these layers there are, and wherever the
     /// outer [`RootPathLayer`] stands.
     ///
-    /// What a sub-app emits is relative to itself: `/login` is its own login page. To the one of
-    /// the app around it a relative reference leads, such as `../login`; or give this layer
+    /// What a sub-app emits is relative to itself: `/login` is its own login page. Give this layer
     /// [`Rewrite::none`], and all that the sub-app emits is relative to the app around it.
+    ///
+    /// A [`RootPathLayer::new`] in a mount says all of that mount, whatever it is told.
     ///
     /// Without a layer of its own a sub-app sees the root path of the outer one, its redirects
     /// lose the mount, and an echo of a path that begins with `//` only behind the mount is not
@@ -262,8 +263,8 @@ impl RootPathLayer {
         self.with(|config| config.strip = strip)
     }
 
-    /// Which response headers are rewritten; [`Rewrite::redirects`] unless told otherwise, or if
-    /// there is a [`RootPathLayer`] further out, what that one is told.
+    /// Which response headers are rewritten. Unless told, what the nearest [`RootPathLayer`] further
+    /// out is told, or else [`Rewrite::redirects`].
     #[must_use]
     pub fn rewrite(self, rewrite: Rewrite) -> Self {
         self.with(|config| config.rewrite = Some(Arc::new(rewrite)))
@@ -285,7 +286,7 @@ impl From<RootPath> for RootPathLayer {
                 nested: false,
                 strip: Strip::default(),
                 rewrite: None,
-                default_rewrite: Rewrite::default(),
+                default_rewrite: Arc::default(),
                 adds_vary: true,
                 told: Told::default(),
             }),

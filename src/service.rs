@@ -112,6 +112,8 @@ struct Pending {
     config: Arc<Config>,
     /// What this layer or one further out was told to rewrite.
     rewrite: Option<Arc<Rewrite>>,
+    /// What a layer further out rewrites besides. It cannot see that it is an echo of the path.
+    echoes: Option<Arc<Rewrite>>,
     base: Base,
 }
 
@@ -121,17 +123,19 @@ fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
         return None;
     }
     let outer = request.extensions().get::<RootPath>().cloned();
-    let rewrite = match (&config.rewrite, &outer) {
-        (Some(rewrite), _) => Some(Arc::clone(rewrite)),
-        (None, Some(outer)) => outer.told().rewrite.clone(),
-        (None, None) => None,
+    let mut inherited = outer.as_ref().map(|outer| outer.told().rewrite.clone());
+    let rewrite = match &config.rewrite {
+        Some(rewrite) => Some(Arc::clone(rewrite)),
+        None => inherited.take().flatten(),
     };
     let mut base = Part::of(config, request).add_to(request, outer, rewrite.as_ref());
     base.path_looks_like_a_host = path_looks_like_a_host(config, request);
 
+    let echoes = inherited.filter(|_| base.path_looks_like_a_host);
+    let echoes = echoes.map(|outer| outer.unwrap_or_else(|| Arc::clone(&config.default_rewrite)));
     let is_concerned = base.is_somewhere() || base.path_looks_like_a_host;
     let rewrites = is_concerned && !rewrite.as_ref().is_some_and(|rewrite| rewrite.is_none());
-    if !rewrites && config.vary().is_none() {
+    if !rewrites && echoes.is_none() && config.vary().is_none() {
         return None;
     }
     if rewrites && base.is_somewhere() {
@@ -140,6 +144,7 @@ fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
     Some(Pending {
         config: Arc::clone(config),
         rewrite,
+        echoes,
         base,
     })
 }
@@ -281,11 +286,18 @@ impl Pending {
         if let Some(vary) = self.config.vary() {
             add_vary(response.headers_mut(), vary);
         }
-        if !response.headers().is_empty() {
-            let rewrite = self.rewrite.as_deref();
-            let rewrite = rewrite.unwrap_or(&self.config.default_rewrite);
-            rewrite.apply(response.headers_mut(), &self.base);
+        let headers = response.headers_mut();
+        if headers.is_empty() {
+            return;
         }
+        if let Some(outer) = &self.echoes {
+            outer.apply(headers, &Base::of_an_echo());
+        }
+        let rewrite = self
+            .rewrite
+            .as_ref()
+            .unwrap_or(&self.config.default_rewrite);
+        rewrite.apply(headers, &self.base);
     }
 }
 

@@ -63,9 +63,9 @@ fn set_path_and_query(uri: &mut Uri, path_and_query: PathAndQuery) -> bool {
 /// boundary. What strips a prefix makes an empty remainder `/`, and may add or trim a trailing
 /// slash.
 pub(crate) fn taken_off<'a>(original: &'a str, path: &str) -> Option<&'a str> {
-    let taken = original
-        .trim_end_matches('/')
-        .strip_suffix(path.trim_end_matches('/'))?;
+    let whole = original.strip_suffix('/').unwrap_or(original);
+    let end = path.strip_suffix('/').unwrap_or(path);
+    let taken = whole.strip_suffix(end)?;
     (taken.is_empty() || path.starts_with('/')).then_some(taken)
 }
 
@@ -122,6 +122,8 @@ mod tests {
             ("/subapp", "/app", None),
             ("/subapp", "app", None),
             ("/app", "/other", None),
+            ("/sub/app//", "/app", None),
+            ("/sub/app", "/app//", None),
             ("/app", "/sub/app", None),
         ] {
             assert_eq!(taken_off(original, path), expected, "{original} {path}");

@@ -333,3 +333,49 @@ async fn an_outer_layer_without_a_root_path_says_what_is_rewritten() {
         assert_eq!(headers.values().collect::<Vec<_>>(), expected);
     }
 }
+
+/// Only the innermost layer sees the path as the app does, also if it leaves the rest to others.
+#[tokio::test]
+async fn an_echo_is_no_host_for_a_layer_that_is_told_otherwise() {
+    let lines: &[(&str, &[u8])] = &[
+        ("location", b"//evil.example/"),
+        ("link", b"<//evil.example/>"),
+    ];
+    for (outer, inner, expected) in [
+        (
+            Rewrite::all(),
+            Rewrite::none(),
+            ["/1/evil.example/", "</1/evil.example/>"],
+        ),
+        (
+            Rewrite::all(),
+            Rewrite::redirects(),
+            ["/1/2/evil.example/", "</1/evil.example/>"],
+        ),
+        (
+            Rewrite::redirects(),
+            Rewrite::none(),
+            ["/1/evil.example/", "<//evil.example/>"],
+        ),
+        (
+            Rewrite::none(),
+            Rewrite::none(),
+            ["//evil.example/", "<//evil.example/>"],
+        ),
+    ] {
+        let layers = (
+            RootPathLayer::new("/1").rewrite(outer),
+            RootPathLayer::new("/2").rewrite(inner),
+        );
+        for uri in ["/1/2//evil.example/", "/2//evil.example/"] {
+            let headers = emitted(layers.clone(), get(uri), lines).await;
+            assert_eq!(headers.values().collect::<Vec<_>>(), expected, "{uri}");
+        }
+    }
+    let layers = (
+        RootPathLayer::new("/1"),
+        RootPathLayer::new("/2").rewrite(Rewrite::none()),
+    );
+    let headers = emitted(layers, get("/2//evil.example/"), lines).await;
+    assert_eq!(headers["location"], "/1/evil.example/");
+}

@@ -190,6 +190,17 @@ async fn only_the_authority_of_the_request_is_the_app() {
             "//app.example:80/x",
             "//app.example:80/x",
         ),
+        // Of two ports at least one is another origin's.
+        (
+            http1("app.example:443"),
+            "//app.example:80/x",
+            "//app.example:80/x",
+        ),
+        (
+            http1("app.example:443"),
+            "http://app.example:80/x",
+            "http://app.example:80/x",
+        ),
         (
             http2("https://app.example/x"),
             "http://app.example/x",

@@ -33,6 +33,14 @@ impl Base {
         }
     }
 
+    /// Without a root path, and where what looks like a host is an echo of the path.
+    pub(crate) fn of_an_echo() -> Self {
+        Self {
+            path_looks_like_a_host: true,
+            ..Self::nowhere()
+        }
+    }
+
     pub(crate) fn is_somewhere(&self) -> bool {
         !self.root_path.is_empty()
     }

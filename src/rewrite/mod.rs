@@ -36,8 +36,8 @@ use std::{error, fmt, ops::Range};
 /// internal host, and every proxy in its default configuration leaves them alone. With an empty root
 /// path nothing changes but the last row.
 ///
-/// Of stacked layers the outermost one says which headers are rewritten, for the apps of the inner
-/// ones as well, each from where that app is. A layer that is told a `Rewrite` of its own does that
+/// Of stacked layers the outer one says which headers are rewritten, for the apps of the inner ones
+/// as well, each from where that app is. A layer that is told a `Rewrite` of its own does that
 /// instead; for what it leaves, its app is like any handler of the app around it. A value is never
 /// prefixed twice.
 ///
@@ -73,8 +73,8 @@ impl Rewrite {
         Self::redirects().link().set_cookie_path().htmx()
     }
 
-    /// Nothing: the app sees its [`RootPath`](crate::RootPath), and what it emits stays. Headers
-    /// can be added to it.
+    /// Nothing: the app sees its [`RootPath`](crate::RootPath), and what it emits stays, echoes of
+    /// the path included, unless a layer further out rewrites it. Headers can be added to it.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -105,7 +105,7 @@ impl Rewrite {
     }
 
     /// The headers of [htmx] as well: `HX-Redirect`, `HX-Push-Url`, `HX-Replace-Url`, and
-    /// `HX-Location` as a URL or as JSON.
+    /// `HX-Location` as a URL or as JSON with a `path` (and `push` and `replace`).
     ///
     /// [htmx]: https://htmx.org/reference/#response_headers
     #[must_use]

@@ -166,9 +166,13 @@ impl Authority {
         };
         match (HostAndPort::of(own), HostAndPort::of(authority)) {
             (Some(own), Some(other)) => {
+                // Of two ports, which one is the default one is known by the scheme alone.
+                let comparable =
+                    self.scheme.is_some() || own.port.is_none() || other.port.is_none();
                 own.host.eq_ignore_ascii_case(other.host)
                     && (own.port == other.port
-                        || own.has_default_port(self.scheme)
+                        || comparable
+                            && own.has_default_port(self.scheme)
                             && other.has_default_port(scheme.or(self.scheme)))
             }
             _ => false,
