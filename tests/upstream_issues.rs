@@ -127,14 +127,7 @@ async fn route_with_tsr_redirects_within_its_mount() {
             .nest("/t/{tenant}", sub_app())
     };
     let root_path = RootPath::from_static("/api/v1");
-    for path in [
-        "/leaf",
-        "/sub/leaf",
-        "/a/leaf",
-        "/a/b/leaf",
-        "/t/acme/leaf",
-        "/t/a,'b/leaf",
-    ] {
+    for path in ["/leaf", "/sub/leaf", "/a/leaf", "/a/b/leaf", "/t/acme/leaf"] {
         for prefix in ["", "/api/v1"] {
             let uri = format!("{prefix}{path}/");
             let expected = format!("{root_path}{path}");
@@ -167,28 +160,22 @@ async fn route_with_tsr_redirects_within_its_mount() {
     }
 }
 
-/// A mount that had to be written otherwise, and one within that is named like what is around it.
+/// A mount that has to be written otherwise comes out so, and one within may be named like what is
+/// around it.
 #[tokio::test]
-async fn route_with_tsr_shows_a_mount_as_it_was() {
+async fn route_with_tsr_shows_a_mount_as_the_root_path_has_it() {
     let leaf = || Router::new().route_with_tsr("/foo", get(|| async { "" }));
     let sub_app = || leaf().layer(RootPathLayer::nested());
     let tenant = Router::new().nest("/m", sub_app()).nest("/t", sub_app());
     let app = Router::new().nest("/t/{x}", tenant.layer(RootPathLayer::nested()));
-    for (root_path, uri) in [
-        ("/m", "/m/t/x'y/m/foo/"),
-        ("/m", "/t/x'y/t/foo/"),
-        ("/m", "/t/a,b/m/foo/"),
-        ("/t", "/t/t/%61/m/foo/"),
-        ("", "/t/%61/t/foo/"),
+    for (root_path, uri, expected) in [
+        ("/m", "/m/t/x'y/m/foo/", "/m/t/x%27y/m/foo"),
+        ("/m", "/t/x'y/t/foo/", "/m/t/x%27y/t/foo"),
+        ("/m", "/t/a,b/m/foo/", "/m/t/a%2Cb/m/foo"),
+        ("/t", "/t/t/%61/m/foo/", "/t/t/a/m/foo"),
+        ("", "/t/%61/t/foo/", "/t/a/t/foo"),
     ] {
         let app = RootPathLayer::new(root_path).wrap(app.clone());
-        let stripped = uri
-            .strip_prefix(root_path)
-            .filter(|rest| rest.starts_with("/t/"));
-        let expected = format!(
-            "{root_path}{}",
-            stripped.unwrap_or(uri).trim_end_matches('/')
-        );
         let response = fetch(app, uri).await;
         assert_eq!(response.headers()[LOCATION], expected, "{root_path} {uri}");
     }

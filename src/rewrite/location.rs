@@ -3,6 +3,7 @@
 
 use super::origin::{Authority, Origin, Scheme};
 use crate::{uri, RootPath};
+use std::borrow::Cow;
 
 /// What a reference is relative to: the app's place, and what the request said of it.
 #[derive(Clone, Debug)]
@@ -45,6 +46,22 @@ impl Base {
         !self.root_path.is_empty()
     }
 
+    /// `rest` with the mount as the root path has it, if it carries it as the request had it.
+    pub(super) fn with_written_mount<'a>(&self, rest: &'a [u8]) -> Cow<'a, [u8]> {
+        if let Some(raw_mount) = &self.raw_mount {
+            let (outer, mount) = self.root_path.as_str().split_at(self.mount_at);
+            for front in [outer, ""] {
+                let raw = [front, raw_mount].concat();
+                if uri::missing_prefix(&raw, rest).is_empty() {
+                    let written = [front, mount].concat();
+                    let behind = &rest[raw.len() - 1..];
+                    return Cow::Owned([&written.as_bytes()[1..], behind].concat());
+                }
+            }
+        }
+        Cow::Borrowed(rest)
+    }
+
     /// What is missing in front of the path `/` + `rest`.
     pub(super) fn missing_prefix(&self, rest: &[u8]) -> &str {
         let root_path = self.root_path.as_str();
@@ -52,25 +69,12 @@ impl Base {
         if missing.is_empty() {
             return missing;
         }
-        // A reference may carry a mount without what is in front of it, and a mount as the request
-        // had it; the longest one that is there counts.
-        let is_there =
-            |mount: &str| !mount.is_empty() && uri::missing_prefix(mount, rest).is_empty();
-        let (outer, mount) = root_path.split_at(self.mount_at);
-        if let Some(raw) = &self.raw_mount {
-            if is_there(&[outer, raw].concat()) {
-                return "";
-            }
-            if is_there(raw) {
+        // A reference may carry a mount without what is in front of it.
+        for start in [self.mount_at, self.own_at] {
+            let (outer, mount) = root_path.split_at(start);
+            if !mount.is_empty() && uri::missing_prefix(mount, rest).is_empty() {
                 return outer;
             }
-        }
-        if is_there(mount) {
-            return outer;
-        }
-        let (outer, own) = root_path.split_at(self.own_at);
-        if is_there(own) {
-            return outer;
         }
         missing
     }
@@ -88,19 +92,20 @@ pub(super) fn rewrite(reference: &[u8], base: &Base, origins: &[Origin]) -> Opti
         let run = reference
             .iter()
             .take_while(|byte| matches!(byte, b'/' | b'\\' | b'\t' | b'\n' | b'\r'));
-        let rest = &reference[run.count()..];
-        return Some([base.missing_prefix(rest).as_bytes(), b"/", rest].concat());
+        let rest = base.with_written_mount(&reference[run.count()..]);
+        return Some([base.missing_prefix(&rest).as_bytes(), b"/", &rest].concat());
     }
     if base.root_path.is_empty() {
         return None;
     }
     let (kept, path) = split_own_authority(reference, base, origins)?;
-    let rest = path.strip_prefix(b"/").unwrap_or(path);
-    let missing = base.missing_prefix(rest);
-    if missing.is_empty() && kept.len() + path.len() == reference.len() {
+    let rest = base.with_written_mount(path.strip_prefix(b"/").unwrap_or(path));
+    let missing = base.missing_prefix(&rest);
+    let is_whole = kept.len() + path.len() == reference.len() && matches!(rest, Cow::Borrowed(_));
+    if missing.is_empty() && is_whole {
         return None;
     }
-    Some([kept, missing.as_bytes(), b"/", rest].concat())
+    Some([kept, missing.as_bytes(), b"/", &rest].concat())
 }
 
 /// Whether a browser would read a host at the beginning of a path-absolute reference.
