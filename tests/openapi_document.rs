@@ -123,6 +123,7 @@ async fn path_items_and_operations_have_servers_of_their_own() {
     "/a": {
       "servers": [{ "url": "/files" }, { "url": "https://b.example" }],
       "get": { "servers": [{ "url": "/" }], "responses": { "servers": [{ "url": "/no" }] } },
+      "additionalOperations": { "COPY": { "servers": [{ "url": "/files" }] } },
       "x-ext": { "servers": [{ "url": "/no" }] }
     },
     "/servers": { "post": { "operationId": "servers", "servers": [] } },
@@ -155,6 +156,10 @@ async fn swagger_2_has_a_base_path() {
         ),
         (
             r#"{"swagger":"2.0","basePath":"/api/v1"}"#,
+            r#"{"swagger":"2.0","basePath":"/api/v1"}"#,
+        ),
+        (
+            r#"{"swagger":"2.0","basePath":""}"#,
             r#"{"swagger":"2.0","basePath":"/api/v1"}"#,
         ),
     ] {
@@ -246,7 +251,7 @@ async fn a_request_asks_for_the_whole_document_in_plain_bytes() {
         .oneshot(request(Method::HEAD))
         .await
         .unwrap();
-    assert_eq!(get.headers()["seen"], "accept");
+    assert_eq!(get.headers()["seen"], "accept accept-encoding");
     assert_eq!(get.headers(), head.headers());
     assert_eq!(get.status(), head.status());
     assert!(head
@@ -337,4 +342,56 @@ async fn requests_with_different_root_paths_do_not_see_each_other() {
         let expected = format!(r#"{{"openapi":"3.1.0","servers":[{{"url":"{root_path}"}}]}}"#);
         assert_eq!(edited, expected);
     }
+}
+
+/// A server takes an exact length for the end, and never comes to the error behind it.
+#[tokio::test]
+async fn a_body_that_fails_has_no_exact_length() {
+    let app = service_fn(|_: Request<()>| async {
+        let chunks = [" ", "{\"openapi\"", ":\"3.1.0\"}"]
+            .map(|chunk| Ok::<_, Infallible>(Frame::data(Bytes::from_static(chunk.as_bytes()))));
+        // Once it has failed, it says that nothing is to come.
+        let body =
+            http_body_util::Limited::new(StreamBody::new(futures_util::stream::iter(chunks)), 15);
+        let response = Response::builder().header("content-type", "application/json");
+        Ok::<_, Infallible>(response.body(body).unwrap())
+    });
+    let response = stack("/api/v1")
+        .layer(app)
+        .oneshot(get("/openapi.json"))
+        .await
+        .unwrap();
+    let body = response.into_body();
+    assert_eq!(http_body::Body::size_hint(&body).exact(), None);
+    assert!(body.collect().await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_said_of_the_framing_is_true() {
+    let mut chunked = json(r#"{"openapi":"3.1.0"}"#);
+    chunked.headers_mut().remove("content-length");
+    chunked
+        .headers_mut()
+        .insert("transfer-encoding", "chunked".parse().unwrap());
+    let edited = sent(stack("/api/v1"), get("/openapi.json"), chunked).await;
+    assert!(!edited.headers().contains_key("transfer-encoding"));
+    assert_eq!(
+        edited.headers()["content-length"],
+        edited.body().len().to_string()
+    );
+
+    // What is not edited is as long for HEAD as it is for GET.
+    let app = service_fn(|_: Request<()>| async {
+        let response = Response::builder().header("content-type", "text/plain");
+        Ok::<_, Infallible>(response.body(Full::<Bytes>::from("plain")).unwrap())
+    });
+    let head = Request::head("/openapi.json").body(()).unwrap();
+    let body = stack("/api/v1")
+        .layer(app)
+        .oneshot(head)
+        .await
+        .unwrap()
+        .into_body();
+    assert_eq!(http_body::Body::size_hint(&body).exact(), Some(5));
+    assert!(body.collect().await.unwrap().to_bytes().is_empty());
 }

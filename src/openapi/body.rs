@@ -35,6 +35,7 @@ pin_project! {
             error: Option<B::Error>,
             rest: Option<Pin<Box<B>>>,
         },
+        Head { hint: SizeHint },
     }
 }
 
@@ -45,8 +46,11 @@ impl<B: Body> DocumentBody<B> {
         }
     }
 
-    pub(super) fn empty() -> Self {
-        Self::read(Bytes::new(), None, None, None)
+    /// No body, for a request that asked for the head alone; a server tells its length.
+    pub(super) fn head(hint: SizeHint) -> Self {
+        Self {
+            state: State::Head { hint },
+        }
     }
 
     /// `data`, and then what else came or is to come.
@@ -83,6 +87,7 @@ impl<B: Body> Body for DocumentBody<B> {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let rest = match self.project().state.project() {
             StateProj::Passing { body } => body,
+            StateProj::Head { .. } => return Poll::Ready(None),
             StateProj::Read {
                 data,
                 trailers,
@@ -111,6 +116,7 @@ impl<B: Body> Body for DocumentBody<B> {
     fn is_end_stream(&self) -> bool {
         match &self.state {
             State::Passing { body } => body.is_end_stream(),
+            State::Head { .. } => true,
             State::Read {
                 data,
                 trailers,
@@ -126,14 +132,22 @@ impl<B: Body> Body for DocumentBody<B> {
     fn size_hint(&self) -> SizeHint {
         match &self.state {
             State::Passing { body } => body.size_hint(),
-            State::Read { data, rest, .. } => {
+            State::Head { hint } => *hint,
+            State::Read {
+                data,
+                trailers,
+                error,
+                rest,
+            } => {
                 let read = data.len() as u64;
                 let rest = rest
                     .as_ref()
                     .map_or_else(|| SizeHint::with_exact(0), |rest| rest.size_hint());
                 let mut hint = SizeHint::new();
                 hint.set_lower(rest.lower().saturating_add(read));
-                if let Some(upper) = rest.upper() {
+                // By an exact length a server would stop before the trailers or the error.
+                let is_all = trailers.is_none() && error.is_none();
+                if let Some(upper) = rest.upper().filter(|_| is_all) {
                     hint.set_upper(upper.saturating_add(read));
                 }
                 hint

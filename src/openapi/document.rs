@@ -138,7 +138,10 @@ impl<'a> Edits<'a> {
     /// [Swagger 2.0]: https://swagger.io/specification/v2/#swagger-object
     fn base_path(&mut self, document: &Members<'a>, swagger: &RawValue) {
         match document.get("basePath") {
-            Some(json) => self.url(json).map_or((), drop),
+            Some(json) if matches!(json.get(), "null" | "\"\"") => {
+                self.replace(json, format!("\"{}\"", self.root_path));
+            }
+            Some(json) => drop(self.url(json)),
             None => self.insert_behind(swagger, format!(",\"basePath\":\"{}\"", self.root_path)),
         }
     }
@@ -156,6 +159,12 @@ impl<'a> Edits<'a> {
             for method in METHODS {
                 let operation = path_item.get(method);
                 let operation = operation.and_then(|operation| Members::of(operation.get()));
+                self.list(operation.and_then(|operation| operation.get("servers")));
+            }
+            let more = path_item.get("additionalOperations");
+            let more = more.and_then(|operations| Members::of(operations.get()));
+            for (_, operation) in more.map_or_else(Vec::new, |operations| operations.0) {
+                let operation = Members::of(operation.get());
                 self.list(operation.and_then(|operation| operation.get("servers")));
             }
         }

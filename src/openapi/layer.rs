@@ -4,7 +4,10 @@ use super::{document, DocumentBody};
 use crate::RootPath;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{
-    header::{self, HeaderName, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{
+        self, HeaderName, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+        TRANSFER_ENCODING,
+    },
     response, HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
 };
 use http_body::{Body, Frame};
@@ -34,7 +37,8 @@ const CONDITIONS: [HeaderName; 6] = [
 ];
 
 /// What is said of the bytes of a document, and does not hold once they are others.
-const VALIDATORS: [HeaderName; 6] = [
+const VALIDATORS: [HeaderName; 7] = [
+    HeaderName::from_static("content-md5"),
     header::ETAG,
     header::LAST_MODIFIED,
     header::ACCEPT_RANGES,
@@ -57,9 +61,12 @@ const VALIDATORS: [HeaderName; 6] = [
 ///
 /// Every other byte stays, and the order of keys. `Content-Length` is that of the edited document;
 /// validators, such as `ETag`, are dropped. Conditions and ranges in the request are not passed
-/// on, nor is `Accept-Encoding`, since only the whole document in plain bytes can be edited. What
+/// on, and no coding is accepted, since only the whole document in plain bytes can be edited. What
 /// is larger than the [`limit`](Self::limit), compressed all the same, or no such document passes
 /// as it is.
+///
+/// Where the root path is forwarded, the `Vary` of [`RootPathLayer`](crate::RootPathLayer) keeps
+/// caches from mixing the documents up; whoever turns that off has to tell them otherwise.
 ///
 /// # Example
 ///
@@ -101,9 +108,14 @@ struct Config {
 impl OpenApiLayer {
     /// Edits the document at `path`: the path of the app's own route, without the root path and
     /// without a query, such as `/openapi.json`.
+    ///
+    /// # Panics
+    ///
+    /// If `path` does not begin with a slash.
+    #[track_caller]
     pub fn new(path: impl Into<String>) -> Self {
         let config = Config {
-            paths: vec![path.into().into()],
+            paths: vec![absolute(path.into())],
             root_path_in_servers: true,
             limit: LIMIT,
         };
@@ -113,9 +125,15 @@ impl OpenApiLayer {
     }
 
     /// Edits the document at `path` as well.
+    ///
+    /// # Panics
+    ///
+    /// If `path` does not begin with a slash.
     #[must_use]
+    #[track_caller]
     pub fn path(self, path: impl Into<String>) -> Self {
-        self.with(|config| config.paths.push(path.into().into()))
+        let path = absolute(path.into());
+        self.with(|config| config.paths.push(path))
     }
 
     /// Whether the root path has an entry of its own in the `servers` of the document, as in
@@ -136,6 +154,15 @@ impl OpenApiLayer {
         change(Arc::make_mut(&mut self.config));
         self
     }
+}
+
+#[track_caller]
+fn absolute(path: String) -> Box<str> {
+    assert!(
+        path.starts_with('/'),
+        "invalid path of a document {path:?}: must start with '/'"
+    );
+    path.into()
 }
 
 impl<S> Layer<S> for OpenApiLayer {
@@ -160,6 +187,11 @@ pub struct OpenApiService<S> {
 
 impl<S> OpenApiService<S> {
     /// The same as [`OpenApiLayer::new`], around `inner`.
+    ///
+    /// # Panics
+    ///
+    /// If `path` does not begin with a slash.
+    #[track_caller]
     pub fn new(inner: S, path: impl Into<String>) -> Self {
         OpenApiLayer::new(path).layer(inner)
     }
@@ -218,7 +250,8 @@ impl Asked {
         for condition in CONDITIONS {
             headers.remove(condition);
         }
-        headers.remove(ACCEPT_ENCODING);
+        // Without the header any coding would do.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         Some(Self {
             config: Arc::clone(config),
             root_path,
@@ -233,8 +266,9 @@ impl Asked {
         response.status() == StatusCode::OK
             && headers.get(CONTENT_TYPE).is_some_and(is_json)
             && headers
-                .get(CONTENT_ENCODING)
-                .map_or(true, |coding| coding == "identity")
+                .get_all(CONTENT_ENCODING)
+                .iter()
+                .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
             && response.body().size_hint().lower() <= limit
     }
 
@@ -295,7 +329,8 @@ where
                     *this.reading = Some(Reading::new(response));
                 }
                 Some(Asked { is_head: true, .. }) => {
-                    return Poll::Ready(Ok(response.map(|_| DocumentBody::empty())));
+                    let head = |body: B| DocumentBody::head(body.size_hint());
+                    return Poll::Ready(Ok(response.map(head)));
                 }
                 _ => return Poll::Ready(Ok(response.map(DocumentBody::passing))),
             }
@@ -320,7 +355,8 @@ struct Reading<B: Body> {
 /// Why a body is read no further.
 enum End<E> {
     Complete,
-    TooLarge,
+    /// It is too large, or no object.
+    NotOurs,
     Failed(E),
 }
 
@@ -342,8 +378,13 @@ impl<B: Body> Reading<B> {
                 Ok(Err(frame)) => self.trailers = frame.into_trailers().ok(),
                 Err(error) => return Poll::Ready(End::Failed(error)),
             }
-            if self.read.len() > limit {
-                return Poll::Ready(End::TooLarge);
+            let is_object = self
+                .read
+                .trim_ascii_start()
+                .first()
+                .map_or(true, |byte| *byte == b'{');
+            if self.read.len() > limit || !is_object {
+                return Poll::Ready(End::NotOurs);
             }
         }
         Poll::Ready(End::Complete)
@@ -360,35 +401,42 @@ impl Asked {
             mut parts,
             body,
             read,
-            trailers,
+            mut trailers,
         } = reading;
         let complete = matches!(end, End::Complete);
         let document = match complete.then(|| self.edit(&read)).flatten() {
             Some(edited) => {
-                describe(&mut parts.headers, edited.len());
+                describe(&mut parts.headers, edited.len(), trailers.as_mut());
                 Bytes::from(edited)
             }
             None => read.freeze(),
         };
+        let body = match end {
+            End::Complete => DocumentBody::read(document, trailers, None, None),
+            End::NotOurs => DocumentBody::read(document, trailers, None, Some(body)),
+            End::Failed(error) => DocumentBody::read(document, trailers, Some(error), Some(body)),
+        };
         let body = if self.is_head {
-            DocumentBody::empty()
+            DocumentBody::head(body.size_hint())
         } else {
-            match end {
-                End::Complete => DocumentBody::read(document, trailers, None, None),
-                End::TooLarge => DocumentBody::read(document, trailers, None, Some(body)),
-                End::Failed(error) => {
-                    DocumentBody::read(document, trailers, Some(error), Some(body))
-                }
-            }
+            body
         };
         Response::from_parts(parts, body)
     }
 }
 
 /// Says of the edited document what holds for it, and nothing that does not.
-fn describe(headers: &mut HeaderMap, len: usize) {
+fn describe(headers: &mut HeaderMap, len: usize, trailers: Option<&mut HeaderMap>) {
     for validator in VALIDATORS {
         headers.remove(validator);
     }
+    headers.remove(TRANSFER_ENCODING);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
+    if let Some(trailers) = trailers {
+        for validator in VALIDATORS {
+            trailers.remove(validator);
+        }
+        // Over HTTP/1.1 trailers need chunks.
+        headers.remove(CONTENT_LENGTH);
+    }
 }
