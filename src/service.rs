@@ -112,7 +112,7 @@ struct Pending {
     config: Arc<Config>,
     /// What this layer or one further out was told to rewrite.
     rewrite: Option<Arc<Rewrite>>,
-    /// What a layer further out rewrites besides. It cannot see that it is an echo of the path.
+    /// What is left to a layer further out, which cannot see from there what is an echo of the path.
     echoes: Option<Arc<Rewrite>>,
     base: Base,
 }
@@ -123,15 +123,15 @@ fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
         return None;
     }
     let outer = request.extensions().get::<RootPath>().cloned();
-    let mut inherited = outer.as_ref().map(|outer| outer.told().rewrite.clone());
-    let rewrite = match &config.rewrite {
-        Some(rewrite) => Some(Arc::clone(rewrite)),
-        None => inherited.take().flatten(),
+    let told = outer.as_ref().map(|outer| outer.told().rewrite.clone());
+    let (rewrite, left_to_outer) = match &config.rewrite {
+        Some(own) => (Some(Arc::clone(own)), told),
+        None => (told.flatten(), None),
     };
     let mut base = Part::of(config, request).add_to(request, outer, rewrite.as_ref());
     base.path_looks_like_a_host = path_looks_like_a_host(config, request);
 
-    let echoes = inherited.filter(|_| base.path_looks_like_a_host);
+    let echoes = left_to_outer.filter(|_| base.path_looks_like_a_host);
     let echoes = echoes.map(|outer| outer.unwrap_or_else(|| Arc::clone(&config.default_rewrite)));
     let is_concerned = base.is_somewhere() || base.path_looks_like_a_host;
     let rewrites = is_concerned && !rewrite.as_ref().is_some_and(|rewrite| rewrite.is_none());
