@@ -12,6 +12,8 @@
 #[macro_use]
 mod macros;
 
+#[cfg(feature = "aide")]
+mod aide;
 #[cfg(feature = "axum")]
 mod axum;
 mod forwarded;
@@ -22,7 +24,12 @@ mod root_path;
 mod service;
 mod strip_prefix;
 mod uri;
+#[cfg(feature = "utoipa")]
+mod utoipa;
 
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "aide", feature = "utoipa"))))]
+pub use self::openapi::OpenApiExt;
 #[cfg(feature = "openapi")]
 #[cfg_attr(docsrs, doc(cfg(feature = "openapi")))]
 pub use self::openapi::{DocumentBody, DocumentFuture, OpenApiLayer, OpenApiService};

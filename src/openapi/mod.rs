@@ -4,11 +4,17 @@
 mod body;
 #[cfg(feature = "openapi")]
 mod document;
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+mod ext;
 #[cfg(feature = "openapi")]
 mod layer;
 mod server;
-mod servers;
+pub(crate) mod servers;
 
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+pub(crate) use self::ext::sealed;
+#[cfg(any(feature = "aide", feature = "utoipa"))]
+pub use self::ext::OpenApiExt;
 #[cfg(feature = "openapi")]
 pub use self::{
     body::DocumentBody,

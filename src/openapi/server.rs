@@ -19,19 +19,19 @@ use std::{error, fmt, str::FromStr};
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Server {
-    pub(super) url: String,
+    pub(crate) url: String,
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    description: Option<String>,
+    pub(crate) description: Option<String>,
     #[cfg_attr(
         feature = "serde",
         serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")
     )]
-    variables: Vec<(String, ServerVariable)>,
+    pub(crate) variables: Vec<(String, ServerVariable)>,
     #[cfg(feature = "serde")]
     #[serde(flatten)]
-    extensions: serde_json::Map<String, serde_json::Value>,
+    pub(crate) extensions: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Server {
@@ -147,10 +147,10 @@ pub struct ServerVariable {
         feature = "serde",
         serde(rename = "enum", skip_serializing_if = "Vec::is_empty")
     )]
-    allowed: Vec<String>,
-    default: String,
+    pub(crate) allowed: Vec<String>,
+    pub(crate) default: String,
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
-    description: Option<String>,
+    pub(crate) description: Option<String>,
 }
 
 impl ServerVariable {

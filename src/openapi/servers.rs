@@ -56,14 +56,9 @@ impl Servers {
     #[must_use]
     pub fn list(&self, root_path: &RootPath) -> Vec<Server> {
         let mut list = self.own.clone();
-        for server in &mut list {
-            server.url = public_url(&server.url, root_path);
-        }
-        let is_there = list
-            .iter()
-            .any(|server| is_root_path(&server.url, root_path));
-        if self.root_path_in_servers && !root_path.is_empty() && !is_there {
-            list.insert(0, Server::new(root_path.server_url()));
+        bring_under(&mut list, root_path, |server| &mut server.url);
+        if self.root_path_in_servers {
+            put_first(&mut list, root_path, |server| &server.url);
         }
         list
     }
@@ -79,6 +74,31 @@ impl Default for Servers {
 impl FromIterator<Server> for Servers {
     fn from_iter<I: IntoIterator<Item = Server>>(own: I) -> Self {
         Self::new(own)
+    }
+}
+
+/// Brings the URL of each server under `root_path`.
+pub(crate) fn bring_under<S>(
+    list: &mut [S],
+    root_path: &RootPath,
+    url: impl Fn(&mut S) -> &mut String,
+) {
+    for url in list.iter_mut().map(url) {
+        *url = public_url(url, root_path);
+    }
+}
+
+/// Puts the server of `root_path` first, unless it is there.
+pub(crate) fn put_first<S: From<Server>>(
+    list: &mut Vec<S>,
+    root_path: &RootPath,
+    url: impl Fn(&S) -> &str,
+) {
+    let is_there = list
+        .iter()
+        .any(|server| is_root_path(url(server), root_path));
+    if !root_path.is_empty() && !is_there {
+        list.insert(0, Server::new(root_path.server_url()).into());
     }
 }
 

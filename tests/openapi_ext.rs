@@ -1,0 +1,143 @@
+//! OpenAPI documents that utoipa and aide hold as values.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use serde::{de::DeserializeOwned, Serialize};
+use serde_json::{json, Value};
+use std::convert::Infallible;
+use tower::{service_fn, Layer, ServiceExt};
+use tower_root_path::{
+    OpenApiExt, OpenApiLayer, RootPath, RootPathLayer, Server, ServerVariable, Servers,
+};
+
+type Utoipa = utoipa::openapi::OpenApi;
+type Aide = aide::openapi::OpenApi;
+
+/// `document` as the crate of the type `D` writes it.
+fn written_by<D: DeserializeOwned + Serialize>(document: &Value) -> Value {
+    json!(parsed::<D>(document))
+}
+
+fn parsed<D: DeserializeOwned>(document: &Value) -> D {
+    // They borrow strings, which a `Value` does not lend.
+    serde_json::from_str(&document.to_string()).unwrap()
+}
+
+fn under<D: DeserializeOwned + Serialize + OpenApiExt>(document: &Value, root_path: &str) -> Value {
+    json!(parsed::<D>(document).under_root_path(&root_path.parse().unwrap()))
+}
+
+/// What `OpenApiLayer` makes of `document`.
+async fn edited(document: &Value, root_path: &str) -> Value {
+    let document = document.to_string();
+    let app = service_fn(move |_: Request<()>| {
+        let body = Full::<Bytes>::from(document.clone());
+        let response = Response::builder().header("content-type", "application/json");
+        async move { Ok::<_, Infallible>(response.body(body).unwrap()) }
+    });
+    let layers = (
+        RootPathLayer::new(root_path),
+        OpenApiLayer::new("/openapi.json"),
+    );
+    let request = Request::get("/openapi.json").body(()).unwrap();
+    let response = layers.layer(app).oneshot(request).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    serde_json::from_slice(&body).unwrap()
+}
+
+#[tokio::test]
+async fn a_value_becomes_what_the_layer_makes_of_its_text() {
+    let with_servers = |servers: Value| {
+        json!({
+            "openapi": "3.1.0",
+            "info": { "title": "t", "version": "1" },
+            "servers": servers,
+            "paths": {},
+        })
+    };
+    let mut everywhere = with_servers(json!([{ "url": "/v2", "x-a": 1 }]));
+    let operation = json!({ "responses": {}, "servers": [{ "url": "/" }, { "url": "x" }] });
+    let methods = [
+        "get", "put", "post", "delete", "options", "head", "patch", "trace",
+    ];
+    for method in methods {
+        everywhere["paths"]["/a"][method] = operation.clone();
+    }
+    everywhere["paths"]["/a"]["servers"] = json!([{ "url": "/files" }]);
+
+    for document in [
+        with_servers(json!([])),
+        with_servers(json!([{ "url": "https://a.example", "description": "A" }])),
+        with_servers(json!([{ "url": "/" }, { "url": "/api/v1", "description": "Mine" }])),
+        with_servers(json!([{ "url": "/api/v1/" }, { "url": "//b.example" }])),
+        everywhere,
+    ] {
+        for root_path in ["", "/api/v1", "/x%27"] {
+            let edited = edited(&document, root_path).await;
+            let case = format!("{root_path:?} {document}");
+            let utoipa = under::<Utoipa>(&document, root_path);
+            assert_eq!(utoipa, written_by::<Utoipa>(&edited), "{case}");
+            let aide = under::<Aide>(&document, root_path);
+            assert_eq!(aide, written_by::<Aide>(&edited), "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn so_do_the_path_items_and_operations_that_only_one_of_them_knows() {
+    let servers = json!([{ "url": "/v2" }]);
+    let mut document = json!({
+        "openapi": "3.1.0",
+        "info": { "title": "t", "version": "1" },
+        "paths": {},
+    });
+    let edited_of = |document: Value| async move { edited(&document, "/api/v1").await };
+
+    let mut utoipa = document.clone();
+    let copy = json!({ "responses": {}, "servers": servers });
+    utoipa["paths"]["/a"]["additionalOperations"]["COPY"] = copy.clone();
+    utoipa["paths"]["/a"]["query"] = copy;
+    assert_eq!(
+        under::<Utoipa>(&utoipa, "/api/v1"),
+        written_by::<Utoipa>(&edited_of(utoipa).await)
+    );
+
+    document["components"]["pathItems"]["a"]["servers"] = servers;
+    document["paths"]["/a"]["$ref"] = json!("#/components/pathItems/a");
+    assert_eq!(
+        under::<Aide>(&document, "/api/v1"),
+        written_by::<Aide>(&edited_of(document).await)
+    );
+}
+
+#[test]
+fn servers_keep_all_they_say() {
+    let servers = Servers::new([Server::new("https://{region}.example")
+        .name("prod")
+        .description("Production")
+        .variable(
+            "region",
+            ServerVariable::new("eu")
+                .allowed(["eu", "us"])
+                .description("Where"),
+        )
+        .variable("open", ServerVariable::new("x").description("Any"))
+        .extension("x-internal", true)]);
+    let list = servers.list(&RootPath::from_static("/api/v1"));
+    let expected = json!(list);
+
+    let utoipa = Utoipa::default().with_servers(list.clone());
+    assert_eq!(json!(utoipa)["servers"], expected);
+    let aide = Aide::default().with_servers(list);
+    assert_eq!(json!(aide)["servers"], expected);
+}
+
+#[test]
+fn an_empty_list_is_no_key() {
+    let server = || [Server::new("/")];
+    let utoipa = Utoipa::default().with_servers(server()).with_servers([]);
+    assert_eq!(json!(utoipa).get("servers"), None);
+    let aide = Aide::default().with_servers(server()).with_servers([]);
+    assert_eq!(json!(aide).get("servers"), None);
+}
