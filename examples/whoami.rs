@@ -18,7 +18,7 @@ use axum::{
 use clap::{Parser, ValueEnum};
 use percent_encoding::percent_decode;
 use serde_json::{json, Value};
-use std::{error::Error, io::Write, net::SocketAddr, sync::Arc};
+use std::{error::Error, net::SocketAddr, sync::Arc};
 use tower::Layer;
 use tower_http::services::ServeDir;
 use tower_root_path::{
@@ -146,14 +146,7 @@ struct Whoami {
 async fn main() {
     let args: Args = shared::cli::parse();
     let listener = shared::cli::listen("--listen", args.listen).await;
-    let addr = listener.local_addr().expect("a listener has an address");
-    println!("listening on http://{addr}");
-    // Whoever waits for this line may read it through a pipe.
-    std::io::stdout().flush().expect("standard output is open");
-
-    let app = args.layer().wrap(router(&args));
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).await.expect("serving goes on");
+    shared::cli::serve(listener, args.layer().wrap(router(&args)), &[]).await;
 }
 
 fn router(args: &Args) -> Router {

@@ -7,10 +7,17 @@ use crate::{
     },
     OpenApiExt, RootPath, Server, ServerVariable,
 };
-use ::aide::openapi::{
-    OpenApi, Operation, PathItem, ReferenceOr, Server as AideServer,
-    ServerVariable as AideServerVariable,
+use ::aide::{
+    openapi::{
+        OpenApi, Operation, PathItem, ReferenceOr, Server as AideServer,
+        ServerVariable as AideServerVariable,
+    },
+    OperationInput,
 };
+
+/// As an extractor it takes nothing that a client would have to send.
+#[cfg_attr(docsrs, doc(cfg(feature = "aide")))]
+impl OperationInput for RootPath {}
 
 impl sealed::Sealed for OpenApi {}
 

@@ -1,6 +1,12 @@
 //! Flags and failures, told in one line that says what to do.
 
-use std::{fmt, net::SocketAddr, process};
+use axum::Router;
+use std::{
+    fmt,
+    io::{self, Write},
+    net::SocketAddr,
+    process,
+};
 use tokio::net::TcpListener;
 
 /// Parses the command line; a bad flag ends the program with status 2.
@@ -30,6 +36,21 @@ pub(crate) async fn listen(flag: &str, addr: SocketAddr) -> TcpListener {
             1,
         ),
     }
+}
+
+/// Says where it listens, and which of its `pages` to open; then serves `app`, with the address of
+/// the peer for those who want to know whose word counts.
+pub(crate) async fn serve(listener: TcpListener, app: Router, pages: &[&str]) {
+    let addr = listener.local_addr().expect("a listener has an address");
+    println!("listening on http://{addr}");
+    for page in pages {
+        println!("open http://{addr}{page}");
+    }
+    // Whoever waits for these lines may read them through a pipe.
+    io::stdout().flush().expect("standard output is open");
+
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).await.expect("serving goes on");
 }
 
 fn fail(reason: impl fmt::Display, status: i32) -> ! {

@@ -1,0 +1,230 @@
+//! Documents of several generators through `OpenApiLayer`, held to the schemas of OpenAPI.
+
+use axum::{
+    body::{self, Body},
+    extract::Request,
+    http::header::CONTENT_TYPE,
+    routing::get,
+    Router,
+};
+use jsonschema::Validator;
+use poem_openapi::{payload::Json, OpenApi, OpenApiService};
+use serde_json::{json, Value};
+use std::{fs, path::Path};
+use tower::ServiceExt;
+use tower_root_path::{OpenApiLayer, RootPathLayer};
+
+/// The size to which the large ones grow.
+const LARGE: usize = 5_000_000;
+
+struct Api;
+
+#[OpenApi]
+impl Api {
+    /// Say hello
+    #[oai(path = "/app", method = "get")]
+    async fn hello(&self) -> Json<String> {
+        Json("Hello World".to_owned())
+    }
+}
+
+fn of_poem(description: &str) -> String {
+    OpenApiService::new(Api, "poem", "1.0")
+        .description(description)
+        .server("/")
+        .server("https://prod.example.com")
+        .spec()
+}
+
+fn of_utoipa(paths: usize) -> String {
+    use utoipa::openapi::{
+        path::OperationBuilder, HttpMethod, InfoBuilder, OpenApiBuilder, PathItem, PathsBuilder,
+        ResponseBuilder, Server,
+    };
+    let paths = (0..paths).fold(PathsBuilder::new(), |paths, n| {
+        let response = ResponseBuilder::new().description("Hello");
+        let operation = OperationBuilder::new()
+            .response("200", response)
+            .servers(Some([Server::new("/files")]));
+        paths.path(
+            format!("/app/{n}"),
+            PathItem::new(HttpMethod::Get, operation),
+        )
+    });
+    OpenApiBuilder::new()
+        .info(InfoBuilder::new().title("utoipa").version("1.0"))
+        .paths(paths)
+        .build()
+        .to_json()
+        .unwrap()
+}
+
+fn of_aide(paths: usize) -> String {
+    use aide::openapi::{Info, OpenApi, Operation, PathItem, Paths, ReferenceOr, Server};
+    let path_item = |n| {
+        let path_item = PathItem {
+            get: Some(Operation::default()),
+            servers: vec![Server {
+                url: "/files".to_owned(),
+                ..Server::default()
+            }],
+            ..PathItem::default()
+        };
+        (format!("/app/{n}"), ReferenceOr::Item(path_item))
+    };
+    let api = OpenApi {
+        info: Info {
+            title: "aide".to_owned(),
+            version: "1.0".to_owned(),
+            ..Info::default()
+        },
+        paths: Some(Paths {
+            paths: (0..paths).map(path_item).collect(),
+            ..Paths::default()
+        }),
+        ..OpenApi::default()
+    };
+    serde_json::to_string(&api).unwrap()
+}
+
+/// By hand, as they were written then.
+fn swagger_2(description: &str) -> String {
+    format!(
+        r#"{{
+    "swagger": "2.0",
+    "info": {{ "title": "by hand", "version": "1.0", "description": "{description}" }},
+    "host": "api.example.com",
+    "basePath": "/v2",
+    "schemes": [ "https" ],
+    "paths": {{
+        "/app": {{ "get": {{ "responses": {{ "200": {{ "description": "Hello" }} }} }} }}
+    }}
+}}
+"#
+    )
+}
+
+/// The document as a client gets it under `/api/v1`.
+async fn served(document: String) -> String {
+    let app = Router::new()
+        .route(
+            "/openapi.json",
+            get(|| async { ([(CONTENT_TYPE, "application/json")], document) }),
+        )
+        .layer(OpenApiLayer::new("/openapi.json"))
+        .layer(RootPathLayer::new("/api/v1"));
+    let request = Request::get("/openapi.json").body(Body::empty()).unwrap();
+    let body = app.oneshot(request).await.unwrap().into_body();
+    let bytes = body::to_bytes(body, 2 * LARGE).await.unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The schema of a version, as the Python package `openapi-spec-validator` has it.
+fn schema(version: &str) -> Validator {
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/lib");
+    let python = fs::read_dir(&packages)
+        .unwrap_or_else(|error| panic!("{packages:?}: {error}; run tests/install-tools.sh"))
+        .next()
+        .unwrap()
+        .unwrap();
+    let schemas = "site-packages/openapi_spec_validator/resources/schemas";
+    let schema = python
+        .path()
+        .join(schemas)
+        .join(version)
+        .join("schema.json");
+    let text = fs::read_to_string(&schema)
+        .unwrap_or_else(|error| panic!("{schema:?}: {error}; run tests/install-tools.sh"));
+    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
+}
+
+#[tokio::test]
+#[ignore = "needs openapi-spec-validator"]
+async fn what_was_valid_is_valid_afterwards() {
+    let long = "x".repeat(LARGE);
+    let root_path = json!([{ "url": "/api/v1" }]);
+    let of_poems = json!([{ "url": "/api/v1" }, { "url": "https://prod.example.com" }]);
+    for (name, version, document, key, expected) in [
+        ("utoipa", "v3.1", of_utoipa(1), "servers", &root_path),
+        (
+            "large utoipa",
+            "v3.1",
+            of_utoipa(60_000),
+            "servers",
+            &root_path,
+        ),
+        ("aide", "v3.1", of_aide(1), "servers", &root_path),
+        ("large aide", "v3.1", of_aide(120_000), "servers", &root_path),
+        ("poem", "v3.0", of_poem("x"), "servers", &of_poems),
+        ("large poem", "v3.0", of_poem(&long), "servers", &of_poems),
+        (
+            "by hand",
+            "v2.0",
+            swagger_2("x"),
+            "basePath",
+            &json!("/api/v1/v2"),
+        ),
+        (
+            "large by hand",
+            "v2.0",
+            swagger_2(&long),
+            "basePath",
+            &json!("/api/v1/v2"),
+        ),
+    ] {
+        let is_large = name.starts_with("large");
+        assert_eq!(
+            document.len() > LARGE,
+            is_large,
+            "{name}: {}",
+            document.len()
+        );
+        let schema = schema(version);
+        let served = served(document.clone()).await;
+        for document in [&document, &served] {
+            let document = serde_json::from_str(document).unwrap();
+            if let Err(error) = schema.validate(&document) {
+                panic!("{name}: {error}");
+            }
+        }
+        let served: Value = serde_json::from_str(&served).unwrap();
+        assert_eq!(&served[key], expected, "{name}");
+        let files = served.to_string().matches(r#""/api/v1/files""#).count();
+        let paths = served["paths"].as_object().unwrap().len();
+        let has_files = name.contains("utoipa") || name.contains("aide");
+        assert_eq!(files, if has_files { paths } else { 0 }, "{name}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs openapi-spec-validator"]
+async fn the_schemas_find_what_is_wrong() {
+    for (version, wrong) in [
+        ("v2.0", json!({ "swagger": "2.0", "info": {}, "paths": {} })),
+        (
+            "v3.0",
+            json!({ "openapi": "3.0.0", "paths": {}, "info": { "title": "", "version": "" }, "servers": [{}] }),
+        ),
+        (
+            "v3.1",
+            json!({ "openapi": "3.1.0", "paths": {}, "info": { "title": "", "version": "" }, "servers": [{}] }),
+        ),
+    ] {
+        assert!(!schema(version).is_valid(&wrong), "{version}");
+    }
+}
+
+#[tokio::test]
+async fn five_bytes_stay() {
+    for document in [
+        "{}   ",
+        "[{}]\n",
+        "\"abc\"",
+        "12345",
+        "{\"a\":",
+        "\u{feff}{}",
+    ] {
+        assert_eq!(document.len(), 5);
+        assert_eq!(served(document.to_owned()).await, document);
+    }
+}
