@@ -1,13 +1,13 @@
 //! OpenAPI documents on their way out.
 
-mod support;
-
 use bytes::Bytes;
+use futures_util::StreamExt;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use std::{convert::Infallible, io};
 use tower::{service_fn, Layer, ServiceExt};
+use tower_http::{compression::CompressionLayer, decompression::DecompressionLayer};
 use tower_root_path::{OpenApiLayer, RootPathLayer};
 
 type Stack = (RootPathLayer, OpenApiLayer);
@@ -394,4 +394,53 @@ async fn what_is_said_of_the_framing_is_true() {
         .into_body();
     assert_eq!(http_body::Body::size_hint(&body).exact(), Some(5));
     assert!(body.collect().await.unwrap().to_bytes().is_empty());
+}
+
+#[tokio::test]
+async fn a_document_can_be_compressed_on_either_side() {
+    let document = format!(r#"{{"openapi":"3.1.0","x":"{}"}}"#, "x".repeat(1000));
+    let app = service_fn(|_: Request<()>| {
+        let response = json(&document);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let request = || {
+        Request::get("/openapi.json")
+            .header("accept-encoding", "gzip")
+            .body(())
+            .unwrap()
+    };
+    let (root_path, openapi) = stack("/api/v1");
+    let inside = (root_path.clone(), openapi.clone(), CompressionLayer::new());
+    let outside = (CompressionLayer::new(), root_path, openapi);
+
+    let response = inside.layer(app.clone()).oneshot(request()).await.unwrap();
+    assert!(!response.headers().contains_key("content-encoding"));
+    let plain = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(plain.starts_with(br#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}]"#));
+
+    let response = outside.layer(app.clone()).oneshot(request()).await.unwrap();
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    let decompressed = DecompressionLayer::new().layer(outside.layer(app.clone()));
+    let response = decompressed.oneshot(request()).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body, plain);
+}
+
+#[tokio::test]
+async fn a_body_may_come_slowly() {
+    let app = service_fn(|_: Request<()>| async {
+        let chunks = ["{\"openapi\"", ":\"3", ".1.0\"", "}"];
+        let chunks = futures_util::stream::iter(chunks).then(|chunk| async move {
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(chunk.as_bytes())))
+        });
+        tokio::task::yield_now().await;
+        let response = Response::builder().header("content-type", "application/json");
+        Ok::<_, Infallible>(response.body(StreamBody::new(chunks)).unwrap())
+    });
+    let service = stack("/api/v1").layer(app);
+    let response = service.oneshot(get("/openapi.json")).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let expected = r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}]}"#;
+    assert_eq!(body, expected);
 }

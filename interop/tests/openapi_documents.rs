@@ -154,7 +154,13 @@ async fn what_was_valid_is_valid_afterwards() {
             &root_path,
         ),
         ("aide", "v3.1", of_aide(1), "servers", &root_path),
-        ("large aide", "v3.1", of_aide(120_000), "servers", &root_path),
+        (
+            "large aide",
+            "v3.1",
+            of_aide(120_000),
+            "servers",
+            &root_path,
+        ),
         ("poem", "v3.0", of_poem("x"), "servers", &of_poems),
         ("large poem", "v3.0", of_poem(&long), "servers", &of_poems),
         (
