@@ -1,10 +1,10 @@
 // The code blocks of the front page are for these features.
 #![cfg_attr(
-    all(feature = "axum", feature = "openapi"),
+    all(feature = "axum", feature = "openapi", feature = "utoipa"),
     doc = include_str!("../README.md")
 )]
 #![cfg_attr(
-    not(all(feature = "axum", feature = "openapi")),
+    not(all(feature = "axum", feature = "openapi", feature = "utoipa")),
     doc = "Tower middleware for apps that live behind a reverse proxy under a path prefix."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
