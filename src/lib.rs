@@ -23,6 +23,8 @@ mod rewrite;
 mod root_path;
 mod service;
 mod strip_prefix;
+#[cfg(feature = "tonic")]
+mod tonic;
 mod uri;
 #[cfg(feature = "utoipa")]
 mod utoipa;

@@ -164,7 +164,7 @@ impl ForwardedPrefix {
     }
 
     /// Takes the address of the peer from `peer` alone, for servers that keep it elsewhere than in
-    /// [`PeerAddr`] or, with the feature `axum`, in `ConnectInfo<SocketAddr>`.
+    /// [`PeerAddr`] or, with the features `axum` and `tonic`, where axum and tonic keep it.
     ///
     /// ```
     /// # use std::net::IpAddr;

@@ -11,7 +11,8 @@ use std::{
 /// none of their own: put it into every request where you accept connections.
 ///
 /// Needed only by [`ForwardedPrefix`](crate::ForwardedPrefix). With the feature `axum`, axum's
-/// `ConnectInfo<SocketAddr>` does the same.
+/// `ConnectInfo<SocketAddr>` does the same, and with the feature `tonic`, tonic's
+/// `TcpConnectInfo`, which its server adds with and without TLS.
 ///
 /// ```
 /// use http::Request;
@@ -67,5 +68,7 @@ fn known(extensions: &Extensions) -> Option<IpAddr> {
     let own = || extensions.get::<PeerAddr>().map(|peer| peer.0);
     #[cfg(feature = "axum")]
     let own = || own().or_else(|| crate::axum::peer_addr(extensions));
+    #[cfg(feature = "tonic")]
+    let own = || own().or_else(|| crate::tonic::peer_addr(extensions));
     own().map(|peer| peer.ip())
 }
