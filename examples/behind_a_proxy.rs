@@ -10,19 +10,13 @@
 mod shared;
 
 use axum::{
-    body::Body,
-    extract::{Request, State},
-    http::{header, HeaderMap, StatusCode, Uri, Version},
-    response::{IntoResponse, Redirect, Response},
+    response::Redirect,
     routing::{any, get},
     Json, Router,
 };
 use clap::Parser;
-use hyper_util::{
-    client::legacy::{connect::HttpConnector, Client},
-    rt::TokioExecutor,
-};
 use serde_json::{json, Value};
+use shared::proxy::{forward, Upstream};
 use std::{future::IntoFuture, net::SocketAddr};
 use tower_root_path::{RootPath, RootPathLayer, Server, Servers, StripPrefixLayer};
 
@@ -89,7 +83,8 @@ async fn main() {
     }
 
     let app = axum::serve(app_listener, app());
-    let proxy = axum::serve(proxy_listener, proxy(app_addr));
+    let proxy = proxy(app_addr).into_make_service_with_connect_info::<SocketAddr>();
+    let proxy = axum::serve(proxy_listener, proxy);
     tokio::try_join!(app.into_future(), proxy.into_future()).expect("serving goes on");
 }
 
@@ -127,61 +122,13 @@ async fn openapi(root_path: RootPath) -> Json<Value> {
     }))
 }
 
-/// What of a request goes on to the app, and of its response back to the client.
-#[derive(Clone)]
-struct Upstream {
-    client: Client<HttpConnector, Body>,
-    addr: SocketAddr,
-}
-
 /// Publishes the app at `addr` under the prefix, and nothing else.
 fn proxy(addr: SocketAddr) -> Router {
-    let client = Client::builder(TokioExecutor::new()).build_http();
+    let upstream: Upstream = format!("http://{addr}").parse().expect("it is a URL");
     Router::new()
         .route(&format!("{PREFIX}"), any(forward))
         .route(&format!("{PREFIX}/"), any(forward))
         .route(&format!("{PREFIX}/{{*path}}"), any(forward))
         .layer(StripPrefixLayer::new(PREFIX))
-        .with_state(Upstream { client, addr })
-}
-
-async fn forward(State(upstream): State<Upstream>, mut request: Request) -> Response {
-    let path_and_query = request
-        .uri()
-        .path_and_query()
-        .map_or("/", |path| path.as_str());
-    let uri = Uri::builder()
-        .scheme("http")
-        .authority(upstream.addr.to_string())
-        .path_and_query(path_and_query)
-        .build();
-    let Ok(uri) = uri else {
-        return StatusCode::BAD_REQUEST.into_response();
-    };
-    *request.uri_mut() = uri;
-    *request.version_mut() = Version::HTTP_11;
-    remove_hop_by_hop(request.headers_mut());
-
-    match upstream.client.request(request).await {
-        Ok(mut response) => {
-            remove_hop_by_hop(response.headers_mut());
-            response.into_response()
-        }
-        Err(error) => (StatusCode::BAD_GATEWAY, format!("{error}\n")).into_response(),
-    }
-}
-
-/// What is for one connection only (RFC 9110, section 7.6.1).
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    for name in [
-        header::CONNECTION,
-        header::PROXY_AUTHENTICATE,
-        header::PROXY_AUTHORIZATION,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ] {
-        headers.remove(name);
-    }
+        .with_state(upstream)
 }

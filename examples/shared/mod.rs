@@ -3,3 +3,4 @@
 
 pub(crate) mod cli;
 pub(crate) mod docs;
+pub(crate) mod proxy;

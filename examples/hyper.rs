@@ -1,0 +1,81 @@
+//! hyper without a framework: HTTP/1 and HTTP/2 on one port, and the peer told by hand.
+//!
+//! ```text
+//! cargo run --all-features --example hyper
+//! ```
+
+mod shared;
+
+use clap::Parser;
+use http::{header::LOCATION, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use std::{convert::Infallible, net::SocketAddr};
+use tower::ServiceBuilder;
+use tower_root_path::{ForwardedPrefix, PeerAddr, RootPath, RootPathLayer, TrustedProxies};
+
+/// hyper without a framework
+#[derive(Parser)]
+struct Args {
+    /// Where to listen; port 0 picks one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
+    listen: SocketAddr,
+}
+
+#[tokio::main]
+async fn main() {
+    let args: Args = shared::cli::parse();
+    let listener = shared::cli::listen("--listen", args.listen).await;
+    let addr = listener.local_addr().expect("a listener has an address");
+    println!("listening on http://{addr}");
+    for path in ["/app", "/api/v1/app", "/"] {
+        println!("curl -i http://{addr}{path}");
+    }
+    println!("curl -i --http2-prior-knowledge -H 'x-forwarded-prefix: /told' http://{addr}/");
+
+    // The configured root path is for requests of which no proxy tells one.
+    let told = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    let layer = RootPathLayer::new("/api/v1").with_forwarded(told);
+    loop {
+        // What fails to be accepted is the client's affair; there are others.
+        let Ok((stream, peer_addr)) = listener.accept().await else {
+            continue;
+        };
+        let service = ServiceBuilder::new()
+            .map_request(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(PeerAddr(peer_addr));
+                request
+            })
+            .layer(layer.clone())
+            .service_fn(app);
+        tokio::spawn(async move {
+            let server = auto::Builder::new(TokioExecutor::new());
+            let service = TowerToHyperService::new(service);
+            let stream = TokioIo::new(stream);
+            let served = server.serve_connection_with_upgrades(stream, service);
+            if let Err(error) = served.await {
+                eprintln!("{peer_addr}: {error}");
+            }
+        });
+    }
+}
+
+async fn app(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+    let root_path = request.extensions().get::<RootPath>();
+    let root_path = root_path.cloned().unwrap_or_default();
+    let response = match request.uri().path() {
+        "/" => Response::builder()
+            .status(StatusCode::SEE_OTHER)
+            .header(LOCATION, "/app")
+            .body(String::new()),
+        "/app" => Response::builder().body(format!("Hello World at {root_path:?}\n")),
+        path => Response::builder()
+            .status(StatusCode::NOT_FOUND)
+            .body(format!("{path} is not here\n")),
+    };
+    Ok(response.expect("its parts are valid"))
+}
