@@ -1,0 +1,250 @@
+//! The example `whoami` beside FastAPI: the `servers` of their documents.
+//!
+//! ```text
+//! tests/install-tools.sh
+//! cargo test --all-features --test fastapi -- --ignored
+//! ```
+
+mod support;
+
+use reqwest::{
+    blocking::{Client, RequestBuilder},
+    IntoUrl,
+};
+use serde_json::{json, Value};
+use std::{net::SocketAddr, process::Command, sync::LazyLock, thread};
+use support::process::{example, free_addr, Files, Program, Whoami};
+
+const PREFIX: &str = "x-forwarded-prefix";
+
+/// Of these come all lists of up to two.
+const OWN: &str = "/ /v2 /api/v1 /api/v1/ /api/v10 /a /sub ./ x {scheme}://x/api \
+     https://stag.example.com https://public.example/api/v1";
+
+/// Of these, lists of one.
+const ALONE: &str = "?q ../x /../x /v2/ /api/v1/x /api/v1?x /API/v1 /%61pi/v1 /{tenant} /caf\u{e9}";
+
+/// The first is empty, and the second has the empty URL.
+const LISTS: [&str; 6] = [
+    "",
+    " ",
+    "https://stag.example.com https://prod.example.com /api/v1",
+    "/a/ https://stag.example.com https://prod.example.com",
+    "https://stag.example.com / https://prod.example.com /",
+    OWN,
+];
+
+/// For each root path, with it in place of `ROOT`.
+const AROUND: [&str; 12] = [
+    "ROOT",
+    "ROOT/",
+    "ROOT/sub",
+    "ROOT/sub/",
+    "ROOTx",
+    "/xROOT",
+    "ROOT ROOT/",
+    "ROOT/ ROOT/",
+    "https://stag.example.com ROOT",
+    "https://stag.example.com ROOT/",
+    "ROOT/ https://stag.example.com",
+    "https://exampleROOT/ ROOT/v2 ROOT /v2",
+];
+
+#[test]
+#[ignore = "needs FastAPI"]
+fn every_list_is_fastapis_but_for_the_differences_that_are_meant() {
+    let long = "/segment".repeat(127); // With the mount, 1020 bytes of 1024.
+    let spelled = ["", "/", "/a", "/api/v1", "/api/v1/", "/a-b_c.d~e"];
+    let fastapis = spelled.into_iter().chain(["/caf%C3%A9%20", &long]);
+    let fastapis: Vec<_> = fastapis.map(FastApi::start).collect();
+
+    // The root path comes with the request, which is stripped.
+    let two = OWN.split(' ').flat_map(|first| {
+        let second = OWN.split(' ');
+        second.map(move |second| format!("{first} {second}"))
+    });
+    let one = [OWN, ALONE].into_iter().flat_map(|urls| urls.split(' '));
+    let lists = LISTS.into_iter().chain(one).map(str::to_owned).chain(two);
+    for own in lists.flat_map(|urls| Own::both(&urls)) {
+        let app = own.whoami("--trust", "127.0.0.1");
+        for fastapi in &fastapis {
+            own.compare(fastapi, |path| {
+                get(app.url(path)).header(PREFIX, &fastapi.root_path)
+            });
+        }
+    }
+
+    // The root path is configured, and the request is not stripped.
+    for fastapi in &fastapis {
+        let root_path = fastapi.root_path.trim_end_matches('/');
+        let lists = AROUND.map(|urls| urls.replace("ROOT", root_path));
+        for own in lists.iter().flat_map(|urls| Own::both(urls)) {
+            let app = own.whoami("--root-path", &fastapi.root_path);
+            own.compare(fastapi, |path| get(app.url(root_path) + path));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs FastAPI"]
+fn another_host_that_fastapi_lists_is_refused() {
+    let fastapi = FastApi::start("/api/v1");
+    for url in ["//x.example", "/\\x.example", "/\t/x.example"] {
+        let [own, _] = Own::both(url);
+        let theirs = fastapi.servers(&own, "/openapi.json");
+        assert_eq!(theirs, Some(json!([{ "url": "/api/v1" }, { "url": url }])));
+
+        // At an address that is taken, so that it ends in any case.
+        let mut whoami = Command::new(example("whoami"));
+        whoami.args(["--listen", &fastapi.addr.to_string(), "--server", url]);
+        let output = whoami.output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{url:?}: {error}");
+        assert!(error.contains("--server"), "{url:?}: {error}");
+    }
+}
+
+/// Up to its version 0.132.0, FastAPI kept the first root path for all requests.
+#[test]
+fn requests_at_the_same_time_do_not_see_the_lists_of_each_other() {
+    const ROWS: [(&str, &str, &[&str]); 5] = [
+        ("/a", "", &["/a", "/a/v2", "/a/b/"]),
+        ("/b", "", &["/b/v2", "/b/"]),
+        ("/a/b", "", &["/a/b", "/a/b/v2", "/a/b/b/"]),
+        ("/", "", &["/v2", "/b/"]),
+        ("/b", "/sub", &["/b/sub", "/b/sub/v2", "/b/sub/b/"]),
+    ];
+    let app = &Own::both("/v2 /b/")[0].whoami("--trust", "127.0.0.1");
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            scope.spawn(move || {
+                for (prefix, mount, urls) in ROWS.iter().cycle().skip(thread).take(500) {
+                    let request = get(app.url(&format!("{mount}/openapi.json")));
+                    let ours = servers(request.header(PREFIX, *prefix));
+                    let expected = urls.iter().map(|url| json!({ "url": url }));
+                    assert_eq!(ours, Some(expected.collect()), "{prefix}: {mount}");
+                }
+            });
+        }
+    });
+}
+
+/// What the developer tells both alike.
+#[derive(Debug)]
+struct Own {
+    urls: Vec<String>,
+    root_path_in_servers: bool,
+}
+
+impl Own {
+    fn both(urls: &str) -> [Self; 2] {
+        [true, false].map(|root_path_in_servers| Self {
+            urls: urls.split_terminator(' ').map(str::to_owned).collect(),
+            root_path_in_servers,
+        })
+    }
+
+    fn whoami(&self, flag: &str, value: &str) -> Whoami {
+        let mut flags = vec![flag, value];
+        flags.extend(self.urls.iter().flat_map(|url| ["--server", url]));
+        flags.extend((!self.root_path_in_servers).then_some("--no-root-path-in-servers"));
+        Whoami::start(&flags)
+    }
+
+    fn compare(&self, fastapi: &FastApi, ours: impl Fn(&str) -> RequestBuilder) {
+        for mount in ["", "/sub"] {
+            let path = format!("{mount}/openapi.json");
+            let theirs = fastapi.servers(self, &path);
+            let root_path = fastapi.root_path.trim_end_matches('/').to_owned() + mount;
+            let ours = servers(ours(&path));
+            let expected = self.expected(theirs.clone(), &root_path);
+            assert_eq!(ours, expected, "{root_path:?}, {self:?}: not {theirs:?}");
+        }
+    }
+
+    /// `theirs`, with the differences that are meant: the root path has no slash at its end (in
+    /// front of a mount, FastAPI keeps it, and `//sub` would be a host); own paths are brought
+    /// under the root path; one that is it then, but for a slash at its end, stands for it.
+    fn expected(&self, theirs: Option<Value>, root_path: &str) -> Option<Value> {
+        let mut list = theirs?.as_array().unwrap().clone();
+        let own = list.len() - self.urls.len();
+        for server in &mut list[..own] {
+            server["url"] = url(server).replace("//", "/").into();
+        }
+        for server in &mut list[own..] {
+            server["url"] = under(url(server), root_path).into();
+        }
+        let is_it = |server| url(server).strip_suffix('/').unwrap_or(url(server)) == root_path;
+        if list[own..].iter().any(is_it) {
+            list.drain(..own);
+        }
+        Some(list.into())
+    }
+}
+
+fn under(url: &str, root_path: &str) -> String {
+    let rest = url.strip_prefix(root_path);
+    match rest.map(|rest| rest.chars().next()) {
+        _ if url == "/" && !root_path.is_empty() => root_path.to_owned(),
+        None if url.starts_with('/') => format!("{root_path}{url}"),
+        Some(Some(next)) if !"/?#".contains(next) => format!("{root_path}{url}"),
+        _ => url.to_owned(),
+    }
+}
+
+fn url(server: &Value) -> &str {
+    server["url"].as_str().unwrap()
+}
+
+/// The `servers` of a document; `None` if it has no such key.
+fn servers(request: RequestBuilder) -> Option<Value> {
+    let response = request.send().unwrap();
+    assert_eq!(response.status(), 200, "{}", response.url());
+    let document: Value = response.json().unwrap();
+    document.get("servers").cloned()
+}
+
+fn get(url: impl IntoUrl) -> RequestBuilder {
+    // A port may be that of an earlier `whoami`: no connection is kept.
+    static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+        let client = Client::builder().no_proxy().pool_max_idle_per_host(0);
+        client.build().unwrap()
+    });
+    CLIENT.get(url)
+}
+
+/// `tests/fastapi/servers.py` under a root path.
+struct FastApi {
+    root_path: String,
+    addr: SocketAddr,
+    _program: Program,
+    _files: Files,
+}
+
+impl FastApi {
+    fn start(root_path: &str) -> Self {
+        let addr = free_addr();
+        let mut command = Command::new("target/tools/bin/python");
+        // `-B`: it leaves nothing among the tests.
+        command.args(["-B", "-m", "uvicorn", "--app-dir", "tests/fastapi"]);
+        command.args(["--lifespan", "off", "--root-path", root_path]);
+        command.args(["--port", &addr.port().to_string(), "servers:app"]);
+        let files = Files::new(&[]);
+        Self {
+            root_path: root_path.to_owned(),
+            addr,
+            _program: Program::start_at(addr, &mut command, files.path().join("log")),
+            _files: files,
+        }
+    }
+
+    fn servers(&self, own: &Own, path: &str) -> Option<Value> {
+        let urls = own.urls.iter().map(|url| json!({ "url": url }));
+        let arguments = json!({
+            "servers": urls.collect::<Value>(),
+            "root_path_in_servers": own.root_path_in_servers,
+        });
+        let request = get(format!("http://{}{path}", self.addr));
+        servers(request.header("fastapi", arguments.to_string().into_bytes()))
+    }
+}
