@@ -4,7 +4,7 @@ use std::{
     env,
     fs::{self, File},
     io::{self, BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{self, Child, Command, Stdio},
     sync::{
@@ -221,7 +221,9 @@ pub fn free_addr() -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, port))
     });
     candidates
-        .find(|addr| TcpListener::bind(addr).is_ok())
+        // To listen there for a moment would be to be seen: a program that another thread starts
+        // inherits the listener until it is executed.
+        .find(|addr| !accepts(*addr))
         .expect("one port in a hundred is free")
 }
 
