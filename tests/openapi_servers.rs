@@ -41,6 +41,7 @@ fn own_paths_follow_the_rule_of_redirects() {
         ("/{tenant}", &["/api/v1", "/api/v1/{tenant}"]),
         ("/api/v1", &["/api/v1"]),
         ("/api/v1/", &["/api/v1/"]),
+        ("/api/v1//", &["/api/v1", "/api/v1//"]),
         ("/api/v1/x", &["/api/v1", "/api/v1/x"]),
         ("/api/v10", &["/api/v1", "/api/v1/api/v10"]),
         (".", &["/api/v1", "."]),

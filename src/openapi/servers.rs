@@ -103,7 +103,7 @@ pub(crate) fn put_first<S: From<Server>>(
 }
 
 pub(super) fn is_root_path(url: &str, root_path: &RootPath) -> bool {
-    url.trim_end_matches('/') == root_path.as_str()
+    url.strip_suffix('/').unwrap_or(url) == root_path.as_str()
 }
 
 pub(super) fn public_url(url: &str, root_path: &RootPath) -> String {
