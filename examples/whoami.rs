@@ -159,7 +159,6 @@ fn router(args: &Args) -> Router {
     let files = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/files");
 
     app(state)
-        .merge(shared::docs::router())
         .nest_service(
             "/files",
             RootPathLayer::nested().layer(ServeDir::new(files)),
@@ -177,6 +176,7 @@ fn app(state: Arc<Whoami>) -> Router {
         .route("/openapi.json", get(openapi))
         .fallback(show)
         .with_state(state)
+        .merge(shared::docs::router())
 }
 
 async fn hello(root_path: RootPath) -> Json<Value> {

@@ -111,6 +111,8 @@ fn whoami_shows_what_arrived() {
         let document = get_json(&whoami.url(&path.replace("/app", "/openapi.json")));
         assert_eq!(document["openapi"], "3.1.0");
         assert_eq!(document["servers"], json!([{ "url": root_path }]), "{path}");
+        let asset = get(&whoami.url(&path.replace("/app", "/docs/swagger-ui.css")));
+        assert_eq!(asset.status(), 200, "{path}");
     }
     let shown = get_json(&whoami.url("/api/v1/any/thing?x=1"));
     for (key, expected) in [

@@ -10,6 +10,7 @@ use axum::{
     routing::get,
     Router,
 };
+use serde::Deserialize;
 use std::sync::Arc;
 
 const PAGE: &str = r##"<!doctype html>
@@ -37,9 +38,15 @@ pub(crate) fn router() -> Router {
         .route("/docs/{asset}", get(asset))
 }
 
-async fn asset(Path(name): Path<String>) -> Response {
+/// By name, since the mount of a sub-app may have parameters of its own.
+#[derive(Deserialize)]
+struct Asset {
+    asset: String,
+}
+
+async fn asset(Path(Asset { asset }): Path<Asset>) -> Response {
     let config = Arc::new(utoipa_swagger_ui::Config::from("openapi.json"));
-    match utoipa_swagger_ui::serve(&name, config) {
+    match utoipa_swagger_ui::serve(&asset, config) {
         Ok(Some(file)) => {
             ([(CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response()
         }

@@ -177,6 +177,14 @@ impl Drop for Files {
     }
 }
 
+/// The directory of `tower-root-path`, in its own tests and in those of another package below it.
+pub fn root() -> &'static Path {
+    let mut directories = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    directories
+        .find(|directory| directory.join("examples/proxies").is_dir())
+        .expect("the tests are in the repository")
+}
+
 /// The program of `examples/{name}.rs`, built in the profile of this test: `cargo test --test` alone
 /// would leave an old one there, or none.
 #[track_caller]
@@ -198,7 +206,7 @@ pub fn example(name: &str) -> PathBuf {
         if profile.ends_with("release") {
             build.arg("--release");
         }
-        let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+        let built = build.current_dir(root()).status();
         assert!(
             built.is_ok_and(|status| status.success()),
             "the examples do not build"

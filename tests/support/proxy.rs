@@ -1,14 +1,8 @@
 //! Real proxies, each with a configuration of `examples/proxies/`.
 
-use super::process::{free_addr, get_raw, Files, Program};
+use super::process::{free_addr, get_raw, root, Files, Program};
 use http::HeaderName;
-use std::{
-    error::Error,
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{error::Error, fs, net::SocketAddr, path::PathBuf, process::Command};
 use tower_root_path::{ForwardedPrefix, Rewrite, RootPathLayer};
 
 /// A proxy in front of an app.
@@ -24,6 +18,11 @@ impl Proxy {
     /// The public address.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The public URL of `path`.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr)
     }
 }
 
@@ -170,7 +169,7 @@ fn wait_for_routes(traefik: &mut Program, public: SocketAddr) {
 
 /// Where the configurations are.
 pub fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/proxies")
+    root().join("examples/proxies")
 }
 
 /// The configurations of a proxy, such as `nginx/strip.conf`.
@@ -287,7 +286,7 @@ impl Kind {
     }
 
     fn program(self) -> Command {
-        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join(self.program))
+        Command::new(root().join(self.program))
     }
 
     fn command(self, public: SocketAddr, text: &str) -> (Command, Files) {
