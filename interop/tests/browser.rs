@@ -1,1 +1,283 @@
+//! Swagger UI of the example `whoami`, as somebody sees it who opens it in a browser.
+//!
+//! ```text
+//! tests/install-tools.sh
+//! cargo test -p interop --test browser -- --ignored
+//! ```
 
+mod support;
+
+use fantoccini::{
+    elements::Element,
+    error::{CmdError, ErrorStatus},
+    Client, ClientBuilder, Locator,
+};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde::de::DeserializeOwned;
+use serde_json::{json, Value};
+use std::{net::SocketAddr, process::Command, time::Duration};
+use support::{
+    process::{free_addr, get_raw, Files, Program, Whoami},
+    proxy::Config,
+};
+
+/// The app that its operator tells the root path.
+const CONFIGURED: &[&str] = &["--root-path", "/api/v1"];
+
+const CHROMIUM: &str = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage \
+    --no-first-run --disable-background-networking --disable-component-update --disable-sync \
+    --disable-quic";
+
+/// Chromium with a profile of its own, and the program that tells it what to do.
+struct Browser {
+    client: Client,
+    driver: SocketAddr,
+    // Ends before its files do.
+    _program: Program,
+    _files: Files,
+}
+
+impl Browser {
+    async fn start() -> Self {
+        let (driver, files) = (free_addr(), Files::new(&[]));
+        let mut command = Command::new("/usr/bin/chromedriver");
+        command.arg(format!("--port={}", driver.port()));
+        command.env("HOME", files.path());
+        let program = Program::start_at(driver, &mut command, files.path().join("log"));
+
+        let mut args: Vec<_> = CHROMIUM.split(' ').map(str::to_owned).collect();
+        args.push(format!("--user-data-dir={}", files.path().display()));
+        let capabilities = json!({
+            "goog:chromeOptions": { "args": args },
+            // An open dialog stays, and fails whatever does not expect it.
+            "unhandledPromptBehavior": "ignore",
+        });
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(serde_json::from_value(capabilities).unwrap())
+            .connect(&format!("http://{driver}"))
+            .await;
+        Self {
+            client: client.unwrap(),
+            driver,
+            _program: program,
+            _files: files,
+        }
+    }
+
+    async fn open(&self, url: &str) {
+        let opened = self.client.goto(url).await;
+        opened.unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
+
+    /// What `expression` is in the page.
+    async fn value<T: DeserializeOwned>(&self, expression: &str) -> T {
+        let script = format!("return {expression}");
+        let value = self.client.execute(&script, Vec::new()).await;
+        let value = value.unwrap_or_else(|error| panic!("{expression}: {error}"));
+        serde_json::from_value(value).unwrap()
+    }
+
+    async fn find(&self, css: &str) -> Element {
+        let wait = self.client.wait().every(Duration::from_millis(20));
+        let found = wait.for_element(Locator::Css(css)).await;
+        found.unwrap_or_else(|error| panic!("{css}: {error}"))
+    }
+
+    /// The servers in the list of Swagger UI, of which the first one is selected.
+    async fn servers(&self) -> Vec<String> {
+        self.find(".opblock-get").await;
+        let list = "[...document.querySelectorAll('.servers option')]";
+        let options = format!("{list}.map(option => [option.value, option.selected])");
+        let options: Vec<(String, bool)> = self.value(&options).await;
+        let selected = options.iter().position(|(_, selected)| *selected);
+        assert_eq!(selected.unwrap_or(0), 0, "{options:?}");
+        options.into_iter().map(|(server, _)| server).collect()
+    }
+
+    /// Tries the operation out: which URL is requested, and the response.
+    async fn execute(&self) -> (String, Value) {
+        for button in [".opblock-summary-control", ".try-out__btn", ".execute"] {
+            self.find(button).await.click().await.unwrap();
+        }
+        let body = self.find(".live-responses-table .response-col_description pre");
+        let body = body.await.text().await.unwrap();
+        let json = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}"));
+        let url = self.find(".request-url pre").await.text().await;
+        (url.unwrap(), json)
+    }
+
+    /// Asserts that the page that is open is all there, and reaches the app under `root_path`.
+    async fn assert_docs_work(&self, root_path: &str) {
+        let page = self.client.current_url().await.unwrap();
+        let listed = Some(root_path).filter(|root_path| !root_path.is_empty());
+        assert_eq!(self.servers().await, Vec::from_iter(listed), "{page}");
+
+        let loaded = "performance.getEntriesByType('resource').map(entry => entry.name)";
+        let loaded: Vec<String> = self.value(loaded).await;
+        let base = page.join(".").unwrap();
+        let are_beside_it = loaded.iter().all(|url| url.starts_with(base.as_str()));
+        assert!(are_beside_it && loaded.len() > 2, "{page}: {loaded:?}");
+
+        let url = format!("{}{root_path}/app", page.origin().ascii_serialization());
+        let hello = json!({ "message": "Hello World", "root_path": root_path });
+        assert_eq!(self.execute().await, (url, hello), "{page}");
+    }
+
+    /// Whether `alert(hit=1)` opened its dialog in the page, and whether it left its mark.
+    async fn is_hit(&self) -> (bool, bool) {
+        let dialog = match self.client.accept_alert().await {
+            Ok(()) => true,
+            Err(CmdError::Standard(error)) if error.error == ErrorStatus::NoSuchAlert => false,
+            Err(error) => panic!("{error}"),
+        };
+        (dialog, self.value("window.hit === 1").await)
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // A signal would end the driver alone, and leave Chromium behind.
+        let _ = get_raw(self.driver, "/shutdown");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium, Traefik and nginx"]
+async fn swagger_ui_requests_the_public_url_behind_a_proxy() {
+    let browser = Browser::start().await;
+    for file in ["traefik/strip-prefix.toml", "nginx/strip.conf"] {
+        let config = Config::read(file);
+        let app = Whoami::start(&config.flags());
+        let proxy = config.start(app.addr());
+        browser.open(&proxy.url("/api/v1/docs")).await;
+        browser.assert_docs_work("/api/v1").await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and Traefik"]
+async fn swagger_ui_of_one_app_is_open_at_several_prefixes_at_once() {
+    let browser = Browser::start().await;
+    let config = Config::read("traefik/strip-prefix-regex.toml");
+    let app = Whoami::start(&config.flags());
+    let proxy = config.start(app.addr());
+    let mut sites = [
+        (proxy.url("/api/v1/docs"), "/api/v1"),
+        (proxy.url("/api/v2/docs"), "/api/v2"),
+        (app.url("/docs"), ""),
+    ];
+    let client = &browser.client;
+    let mut tabs = vec![client.window().await.unwrap()];
+    while tabs.len() < sites.len() {
+        tabs.push(client.new_window(true).await.unwrap().handle);
+    }
+    // The second time, each is in the tab of another one, and Chromium may have a cache of all.
+    for _ in 0..2 {
+        for (tab, (docs, _)) in tabs.iter().zip(&sites) {
+            client.switch_to_window(tab.clone()).await.unwrap();
+            browser.open(docs).await;
+        }
+        for (tab, (_, root_path)) in tabs.iter().zip(&sites) {
+            client.switch_to_window(tab.clone()).await.unwrap();
+            browser.assert_docs_work(root_path).await;
+        }
+        sites.rotate_left(1);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn swagger_ui_works_at_the_apps_own_address() {
+    let browser = Browser::start().await;
+    for (flags, docs, root_path) in [
+        (CONFIGURED, "/docs", "/api/v1"),
+        (CONFIGURED, "/api/v1/docs", "/api/v1"),
+        (CONFIGURED, "/api/v1/t/acme/docs", "/api/v1/t/acme"),
+        (&[], "/docs", ""),
+        (&[], "/sub/docs", "/sub"),
+        (&[], "/t/{{tenant}}/docs", "/t/%7B%7Btenant%7D%7D"),
+    ] {
+        let app = Whoami::start(flags);
+        browser.open(&app.url(docs)).await;
+        browser.assert_docs_work(root_path).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn swagger_ui_lists_the_servers_that_fastapi_would() {
+    // https://fastapi.tiangolo.com/advanced/behind-a-proxy/#additional-servers
+    let [stag, prod] = ["https://stag.example.com", "https://prod.example.com"];
+    let own = ["--server", stag, "--server", prod];
+    let browser = Browser::start().await;
+    for (flags, servers) in [
+        (&[][..], &["/api/v1", stag, prod][..]),
+        (&["--no-root-path-in-servers"], &[stag, prod]),
+    ] {
+        let app = Whoami::start(&[CONFIGURED, &own, flags].concat());
+        browser.open(&app.url("/docs")).await;
+        assert_eq!(browser.servers().await, servers, "{flags:?}");
+    }
+}
+
+/// Each of them does run where a page, here one of nginx, has the path in it as it is.
+#[tokio::test]
+#[ignore = "needs Chromium and nginx"]
+async fn no_script_in_the_path_of_a_mount_runs() {
+    let browser = Browser::start().await;
+    let app = Whoami::start(&[]);
+    let page = r#"<body title=\"$uri\"><script>var mount = '$uri';</script>"#;
+    let page = format!("default_type text/html; return 200 \"{page}\";");
+    let location = "location /api/v1/ {";
+    let careless = Config::read("nginx/strip.conf")
+        .with(location, &format!("location /t/ {{ {page} }} {location}"))
+        .start(app.addr());
+    for (mount, root_path) in [
+        ("/t/x'+alert(hit=1)+'", "/t/x%27+alert(hit=1)+%27"),
+        ("/t/x%27+alert(hit=1)+%27", "/t/x%27+alert(hit=1)+%27"),
+        ("/t/%27%2Balert%28hit=1%29-'", "/t/%27+alert(hit=1)-%27"),
+        (
+            "/t/%22onload=%22alert(hit=1)",
+            "/t/%22onload=%22alert(hit=1)",
+        ),
+        (
+            "/t/\"><img src onerror=alert(hit=1)>",
+            "/t/%22%3E%3Cimg%20src%20onerror=alert(hit=1)%3E",
+        ),
+        // An encoded slash is in no root path, so the sub-app knows of no mount.
+        ("/t/<%2Fscript><script>alert(hit=1)<%2Fscript>", ""),
+    ] {
+        let docs = format!("{mount}/docs");
+        browser.open(&careless.url(&docs)).await;
+        assert_eq!(browser.is_hit().await, (true, true), "{mount}");
+
+        browser.open(&app.url(&docs)).await;
+        browser.assert_docs_work(root_path).await;
+        assert_eq!(browser.is_hit().await, (false, false), "{mount}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and nginx"]
+async fn no_script_in_a_forwarded_prefix_runs() {
+    let browser = Browser::start().await;
+    let app = Whoami::start(&[CONFIGURED, &["--trust", "127.0.0.1"]].concat());
+    for prefix in [
+        "/x'+alert(hit=1)+'",
+        "//evil.example",
+        "/</script><script>alert(hit=1)</script>",
+        "/{{constructor.constructor('alert(hit=1)')()}}",
+        "javascript:alert(hit=1)",
+    ] {
+        let telling = format!("X-Forwarded-Prefix \"{prefix}\"");
+        let config = Config::read("nginx/ingress.conf");
+        let config = config.with("X-Forwarded-Prefix \"/api/v1\"", &telling);
+        let proxy = config.start(app.addr());
+        let shown = get_raw(proxy.addr(), "/api/v1/").unwrap();
+        assert!(shown.contains(r#":"invalid: "#), "{prefix}: {shown}");
+
+        browser.open(&proxy.url("/api/v1/docs")).await;
+        browser.assert_docs_work("/api/v1").await;
+        assert_eq!(browser.is_hit().await, (false, false), "{prefix}");
+    }
+}
