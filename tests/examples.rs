@@ -8,7 +8,7 @@ use reqwest::{
 };
 use serde_json::{json, Value};
 use std::process::Command;
-use support::process::{example, get_raw, Program, Whoami};
+use support::process::{example, get_raw, Example, Program};
 
 fn get(url: &str) -> Response {
     let client = Client::builder().redirect(Policy::none()).no_proxy();
@@ -59,7 +59,7 @@ fn behind_a_proxy_is_fastapis_page() {
 
 #[test]
 fn whoami_emits_what_it_is_asked_to() {
-    let whoami = Whoami::start(&["--root-path", "/api/v1"]);
+    let whoami = Example::whoami(&["--root-path", "/api/v1"]);
     for (path, status, location) in [
         ("/redirect?to=/login", 302, "/api/v1/login"),
         (
@@ -99,7 +99,7 @@ fn whoami_emits_what_it_is_asked_to() {
 
 #[test]
 fn whoami_shows_what_arrived() {
-    let whoami = Whoami::start(&["--root-path", "/api/v1"]);
+    let whoami = Example::whoami(&["--root-path", "/api/v1"]);
     let hello = |root_path| json!({ "message": "Hello World", "root_path": root_path });
     for (path, root_path) in [
         ("/app", "/api/v1"),
@@ -134,9 +134,9 @@ fn whoami_shows_what_arrived() {
 fn whoami_can_be_told_otherwise() {
     let whoami = |flags: &str| {
         let flags = flags.split_whitespace().collect::<Vec<_>>();
-        Whoami::start(&flags)
+        Example::whoami(&flags)
     };
-    let location = |whoami: &Whoami, to: &str| {
+    let location = |whoami: &Example, to: &str| {
         let response = get(&whoami.url(&format!("/redirect?to={to}")));
         response.headers()["location"].to_str().unwrap().to_owned()
     };
@@ -156,7 +156,7 @@ fn whoami_can_be_told_otherwise() {
     let none = whoami("--root-path /a --no-root-path-in-servers");
     assert_eq!(get_json(&none.url("/openapi.json")).get("servers"), None);
 
-    let told = |whoami: &Whoami, name: &str, value: &str| {
+    let told = |whoami: &Example, name: &str, value: &str| {
         let client = Client::builder().no_proxy().build().unwrap();
         let request = client.get(whoami.url("/users")).header(name, value);
         let response = request.send().unwrap();
@@ -183,7 +183,7 @@ fn whoami_can_be_told_otherwise() {
 
 #[test]
 fn a_bad_flag_is_told_in_one_line() {
-    let taken = Whoami::start(&[]);
+    let taken = Example::whoami(&[]);
     let taken = taken.addr().to_string();
     for (name, flags, status, reason) in [
         ("whoami", "--root-path api", 2, "--root-path"),

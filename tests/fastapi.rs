@@ -13,7 +13,7 @@ use reqwest::{
 };
 use serde_json::{json, Value};
 use std::{net::SocketAddr, process::Command, sync::LazyLock, thread};
-use support::process::{example, free_addr, Files, Program, Whoami};
+use support::process::{example, free_addr, Example, Files, Program};
 
 const PREFIX: &str = "x-forwarded-prefix";
 
@@ -144,11 +144,11 @@ impl Own {
         })
     }
 
-    fn whoami(&self, flag: &str, value: &str) -> Whoami {
+    fn whoami(&self, flag: &str, value: &str) -> Example {
         let mut flags = vec![flag, value];
         flags.extend(self.urls.iter().flat_map(|url| ["--server", url]));
         flags.extend((!self.root_path_in_servers).then_some("--no-root-path-in-servers"));
-        Whoami::start(&flags)
+        Example::whoami(&flags)
     }
 
     fn compare(&self, fastapi: &FastApi, ours: impl Fn(&str) -> RequestBuilder) {

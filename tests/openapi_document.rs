@@ -413,14 +413,14 @@ async fn a_document_can_be_compressed_on_either_side() {
     let inside = (root_path.clone(), openapi.clone(), CompressionLayer::new());
     let outside = (CompressionLayer::new(), root_path, openapi);
 
-    let response = inside.layer(app.clone()).oneshot(request()).await.unwrap();
+    let response = inside.layer(app).oneshot(request()).await.unwrap();
     assert!(!response.headers().contains_key("content-encoding"));
     let plain = response.into_body().collect().await.unwrap().to_bytes();
     assert!(plain.starts_with(br#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}]"#));
 
-    let response = outside.layer(app.clone()).oneshot(request()).await.unwrap();
+    let response = outside.layer(app).oneshot(request()).await.unwrap();
     assert_eq!(response.headers()["content-encoding"], "gzip");
-    let decompressed = DecompressionLayer::new().layer(outside.layer(app.clone()));
+    let decompressed = DecompressionLayer::new().layer(outside.layer(app));
     let response = decompressed.oneshot(request()).await.unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, plain);

@@ -16,7 +16,7 @@ use reqwest::{
 use serde_json::{json, Value};
 use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path};
 use support::{
-    process::{free_addr, Whoami},
+    process::{free_addr, Example},
     proxy::{directory, traefik_of_fastapis_page, Config, FILES},
 };
 use url::Url;
@@ -58,7 +58,7 @@ fn fastapis_page_holds_behind_traefik() {
     let servers = ["https://stag.example.com", "https://prod.example.com"];
     let flags = ["--server", servers[0], "--server", servers[1]];
     let addr = SocketAddr::from(([127, 0, 0, 1], 8000));
-    let _app = Whoami::start_at(addr, &[CONFIGURED, &flags].concat());
+    let _app = Example::start_at(addr, "whoami", &[CONFIGURED, &flags].concat());
     let _traefik = traefik_of_fastapis_page();
 
     for base in [
@@ -146,7 +146,7 @@ fn one_party_rewrites() {
             (&rewriting, "redirects", "/api/v1/api/v1/login"),
             (&not_rewriting, "none", "/login"),
         ] {
-            let app = Whoami::start(&[CONFIGURED, &["--rewrite", layer_does]].concat());
+            let app = Example::whoami(&[CONFIGURED, &["--rewrite", layer_does]].concat());
             let site = proxy_does.start(app.addr());
             let landed = redirected(site.addr(), "/login");
             assert_eq!(landed.path(), lands, "{proxy}, --rewrite {layer_does}");
@@ -203,7 +203,7 @@ fn an_absolute_redirect_needs_a_host_that_the_app_can_know_behind_nginx() {
         let origins = [internal, public].map(|addr| format!("http://{addr}"));
         let flags = ["--origin", &origins[0], "--origin", &origins[1]];
         let flags = if knows_origins { &flags[..] } else { &[] };
-        let _app = Whoami::start_at(internal, &[CONFIGURED, flags].concat());
+        let _app = Example::start_at(internal, "whoami", &[CONFIGURED, flags].concat());
         let _nginx = config.start_at(public, internal);
 
         let locations = [

@@ -10,7 +10,7 @@ mod support;
 use serde_json::Value;
 use std::{net::SocketAddr, ops::RangeFrom};
 use support::{
-    process::{get_raw_with, Whoami},
+    process::{get_raw_with, Example},
     proxy::{files, Config, Proxy, FILES},
 };
 use url::Url;
@@ -99,13 +99,13 @@ struct Seen {
 struct Site {
     name: String,
     public: SocketAddr,
-    _app: Whoami,
+    _app: Example,
     _proxies: Vec<Proxy>,
 }
 
 impl Site {
     fn new(config: &Config, flags: &[&str]) -> Self {
-        let app = Whoami::start(flags);
+        let app = Example::whoami(flags);
         let proxy = config.start(app.addr());
         Self {
             name: format!("{} {flags:?}", config.file()),

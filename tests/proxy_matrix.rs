@@ -18,7 +18,7 @@ use std::{
     net::SocketAddr,
 };
 use support::{
-    process::{free_addr, Whoami},
+    process::{free_addr, Example},
     proxy::{self, version, Config, Proxy},
 };
 use url::Url;
@@ -32,7 +32,7 @@ struct Site {
     internal: SocketAddr,
     /// One that stops at a redirect, and one that follows.
     clients: [Client; 2],
-    _app: Whoami,
+    _app: Example,
     _proxies: Vec<Proxy>,
 }
 
@@ -56,7 +56,7 @@ impl Site {
             all.extend(["--rewrite", "all"]);
         }
         all.extend(flags);
-        let app = Whoami::start_at(internal, &all);
+        let app = Example::start_at(internal, "whoami", &all);
         let proxies = more(config.start(internal));
         Self {
             name: config.file_name().to_owned(),

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{json, Value};
 use std::{net::SocketAddr, process::Command, time::Duration};
 use support::{
-    process::{free_addr, get_raw, Files, Program, Whoami},
+    process::{free_addr, get_raw, Example, Files, Program},
     proxy::Config,
 };
 
@@ -147,7 +147,7 @@ async fn swagger_ui_requests_the_public_url_behind_a_proxy() {
     let browser = Browser::start().await;
     for file in ["traefik/strip-prefix.toml", "nginx/strip.conf"] {
         let config = Config::read(file);
-        let app = Whoami::start(&config.flags());
+        let app = Example::whoami(&config.flags());
         let proxy = config.start(app.addr());
         browser.open(&proxy.url("/api/v1/docs")).await;
         browser.assert_docs_work("/api/v1").await;
@@ -159,7 +159,7 @@ async fn swagger_ui_requests_the_public_url_behind_a_proxy() {
 async fn swagger_ui_of_one_app_is_open_at_several_prefixes_at_once() {
     let browser = Browser::start().await;
     let config = Config::read("traefik/strip-prefix-regex.toml");
-    let app = Whoami::start(&config.flags());
+    let app = Example::whoami(&config.flags());
     let proxy = config.start(app.addr());
     let mut sites = [
         (proxy.url("/api/v1/docs"), "/api/v1"),
@@ -197,7 +197,7 @@ async fn swagger_ui_works_at_the_apps_own_address() {
         (&[], "/sub/docs", "/sub"),
         (&[], "/t/{{tenant}}/docs", "/t/%7B%7Btenant%7D%7D"),
     ] {
-        let app = Whoami::start(flags);
+        let app = Example::whoami(flags);
         browser.open(&app.url(docs)).await;
         browser.assert_docs_work(root_path).await;
     }
@@ -214,7 +214,7 @@ async fn swagger_ui_lists_the_servers_that_fastapi_would() {
         (&[][..], &["/api/v1", stag, prod][..]),
         (&["--no-root-path-in-servers"], &[stag, prod]),
     ] {
-        let app = Whoami::start(&[CONFIGURED, &own, flags].concat());
+        let app = Example::whoami(&[CONFIGURED, &own, flags].concat());
         browser.open(&app.url("/docs")).await;
         assert_eq!(browser.servers().await, servers, "{flags:?}");
     }
@@ -225,7 +225,7 @@ async fn swagger_ui_lists_the_servers_that_fastapi_would() {
 #[ignore = "needs Chromium and nginx"]
 async fn no_script_in_the_path_of_a_mount_runs() {
     let browser = Browser::start().await;
-    let app = Whoami::start(&[]);
+    let app = Example::whoami(&[]);
     let page = r#"<body title=\"$uri\"><script>var mount = '$uri';</script>"#;
     let page = format!("default_type text/html; return 200 \"{page}\";");
     let location = "location /api/v1/ {";
@@ -261,7 +261,7 @@ async fn no_script_in_the_path_of_a_mount_runs() {
 #[ignore = "needs Chromium and nginx"]
 async fn no_script_in_a_forwarded_prefix_runs() {
     let browser = Browser::start().await;
-    let app = Whoami::start(&[CONFIGURED, &["--trust", "127.0.0.1"]].concat());
+    let app = Example::whoami(&[CONFIGURED, &["--trust", "127.0.0.1"]].concat());
     for prefix in [
         "/x'+alert(hit=1)+'",
         "//evil.example",

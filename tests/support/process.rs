@@ -109,30 +109,36 @@ impl Drop for Program {
     }
 }
 
-/// The example `whoami` on a port of this machine.
+/// An example that serves, on a port of this machine.
 #[derive(Debug)]
-pub struct Whoami {
+pub struct Example {
     addr: SocketAddr,
     _program: Program,
 }
 
-impl Whoami {
-    /// Starts it with `flags` on a port of its own.
+impl Example {
+    /// Starts `whoami` with `flags`, on a port of its own.
     #[track_caller]
-    pub fn start(flags: &[&str]) -> Self {
-        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), flags)
+    pub fn whoami(flags: &[&str]) -> Self {
+        Self::start("whoami", flags)
     }
 
-    /// Starts it with `flags` at `addr`.
+    /// Starts the example `name` with `flags`, on a port of its own.
     #[track_caller]
-    pub fn start_at(addr: SocketAddr, flags: &[&str]) -> Self {
-        let mut command = Command::new(example("whoami"));
+    pub fn start(name: &str, flags: &[&str]) -> Self {
+        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), name, flags)
+    }
+
+    /// Starts the example `name` with `flags`, at `addr`.
+    #[track_caller]
+    pub fn start_at(addr: SocketAddr, name: &str, flags: &[&str]) -> Self {
+        let mut command = Command::new(example(name));
         command.args(["--listen", &addr.to_string()]).args(flags);
         let (program, [line]) = Program::start_and_read(&mut command);
         let addr = line.strip_prefix("listening on http://");
         let addr = addr.and_then(|addr| addr.parse().ok());
         Self {
-            addr: addr.unwrap_or_else(|| panic!("the first line of whoami is {line:?}")),
+            addr: addr.unwrap_or_else(|| panic!("the first line of {name} is {line:?}")),
             _program: program,
         }
     }
