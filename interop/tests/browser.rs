@@ -1,4 +1,4 @@
-//! Swagger UI of the example `whoami`, as somebody sees it who opens it in a browser.
+//! The docs pages of the examples, as somebody sees them who opens them in a browser.
 //!
 //! ```text
 //! tests/install-tools.sh
@@ -15,10 +15,15 @@ use fantoccini::{
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde::de::DeserializeOwned;
 use serde_json::{json, Value};
-use std::{net::SocketAddr, process::Command, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 use support::{
-    process::{free_addr, get_raw, Example, Files, Program},
-    proxy::Config,
+    process::{free_addr, get_raw, root, Example, Files, Program},
+    proxy::{Config, Proxy},
 };
 
 /// The app that its operator tells the root path.
@@ -39,14 +44,19 @@ struct Browser {
 
 impl Browser {
     async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(args: &[String]) -> Self {
         let (driver, files) = (free_addr(), Files::new(&[]));
         let mut command = Command::new("/usr/bin/chromedriver");
         command.arg(format!("--port={}", driver.port()));
         command.env("HOME", files.path());
         let program = Program::start_at(driver, &mut command, files.path().join("log"));
 
-        let mut args: Vec<_> = CHROMIUM.split(' ').map(str::to_owned).collect();
-        args.push(format!("--user-data-dir={}", files.path().display()));
+        let profile = format!("--user-data-dir={}", files.path().display());
+        let args = CHROMIUM.split(' ').chain(args.iter().map(String::as_str));
+        let args: Vec<_> = args.chain([&*profile]).collect();
         let capabilities = json!({
             "goog:chromeOptions": { "args": args },
             // An open dialog stays, and fails whatever does not expect it.
@@ -114,13 +124,26 @@ impl Browser {
 
         let loaded = "performance.getEntriesByType('resource').map(entry => entry.name)";
         let loaded: Vec<String> = self.value(loaded).await;
-        let base = page.join(".").unwrap();
-        let are_beside_it = loaded.iter().all(|url| url.starts_with(base.as_str()));
-        assert!(are_beside_it && loaded.len() > 2, "{page}: {loaded:?}");
+        let (site, _) = page.as_str().rsplit_once("docs").expect("it is at /docs");
+        // Where a page names no icon, browsers look for one at the root.
+        let named = |url: &&String| !url.ends_with("/favicon.ico");
+        let outside = loaded
+            .iter()
+            .filter(named)
+            .find(|url| !url.starts_with(site));
+        assert_eq!(outside, None, "{page}");
 
         let url = format!("{}{root_path}/app", page.origin().ascii_serialization());
         let hello = json!({ "message": "Hello World", "root_path": root_path });
         assert_eq!(self.execute().await, (url, hello), "{page}");
+    }
+
+    /// Waits until `text` is in the page.
+    async fn wait_for_text(&self, text: &str) {
+        let is_there = format!("//body[contains(normalize-space(.), '{text}')]");
+        let wait = self.client.wait().every(Duration::from_millis(20));
+        let found = wait.for_element(Locator::XPath(&is_there)).await;
+        found.unwrap_or_else(|error| panic!("{text}: {error}"));
     }
 
     /// Whether `alert(hit=1)` opened its dialog in the page, and whether it left its mark.
@@ -201,6 +224,91 @@ async fn swagger_ui_works_at_the_apps_own_address() {
         browser.open(&app.url(docs)).await;
         browser.assert_docs_work(root_path).await;
     }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium, Traefik, nginx and openssl"]
+async fn the_pages_of_generators_work_wherever_they_are_opened() {
+    let cdn = ScalarCdn::start();
+    let browser = Browser::start_with(&cdn.flags()).await;
+    for example in ["aide", "utoipa"] {
+        let config = Config::read("traefik/strip-prefix-regex.toml");
+        let app = Example::start(example, &[]);
+        let proxy = config.start(app.addr());
+        for (base, root_path) in [
+            (proxy.url(""), "/api/v1"),
+            (proxy.url(""), "/api/v2"),
+            (app.url(""), ""),
+        ] {
+            let site = format!("{base}{root_path}");
+            browser.open(&format!("{site}/docs")).await;
+            browser.assert_docs_work(root_path).await;
+            browser.open(&format!("{site}/scalar")).await;
+            browser.wait_for_text(&format!("curl {site}/app")).await;
+            if example == "aide" {
+                browser.open(&format!("{site}/redoc")).await;
+                browser.wait_for_text(&format!("{site}/app")).await;
+            }
+        }
+    }
+}
+
+/// Where the page of utoipa-scalar gets its script: the one that is in the package of aide.
+struct ScalarCdn {
+    proxy: Proxy,
+    _files: Files,
+}
+
+impl ScalarCdn {
+    const SCRIPT: &str = "res/scalar/scalar.standalone.min.js";
+
+    fn start() -> Self {
+        let files = Files::new(&[]);
+        let [key, certificate] = ["key", "certificate"].map(|name| files.path().join(name));
+        let mut openssl = Command::new("openssl");
+        openssl.args("req -x509 -noenc -newkey rsa:2048 -subj /CN=cdn".split(' '));
+        openssl
+            .arg("-keyout")
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate);
+        let made = openssl.output().expect("openssl is there");
+        assert!(made.status.success(), "{made:?}");
+
+        let tls = format!(
+            "listen 9999 ssl; ssl_certificate {}; ssl_certificate_key {};",
+            certificate.display(),
+            key.display()
+        );
+        let script = package("aide").join(Self::SCRIPT);
+        let location = format!(
+            "location = /npm/@scalar/api-reference {{ default_type text/javascript; alias {}; }}",
+            script.display()
+        );
+        let config = Config::read("nginx/strip.conf").with("listen 9999;", &(tls + &location));
+        Self {
+            proxy: config.start(([127, 0, 0, 1], 1).into()),
+            _files: files,
+        }
+    }
+
+    fn flags(&self) -> [String; 2] {
+        let map = format!("MAP cdn.jsdelivr.net:443 {}", self.proxy.addr());
+        let map = format!("--host-resolver-rules={map}");
+        [map, "--ignore-certificate-errors".to_owned()]
+    }
+}
+
+/// Where cargo has the source of a dependency.
+fn package(name: &str) -> PathBuf {
+    let mut metadata = Command::new(env!("CARGO"));
+    metadata.args(["metadata", "--format-version=1", "--offline"]);
+    let metadata = metadata.current_dir(root()).output().unwrap().stdout;
+    let metadata: Value = serde_json::from_slice(&metadata).unwrap();
+    let mut packages = metadata["packages"].as_array().unwrap().iter();
+    let package = packages.find(|package| package["name"] == name).unwrap();
+    let manifest = Path::new(package["manifest_path"].as_str().unwrap());
+    manifest.parent().unwrap().to_owned()
 }
 
 #[tokio::test]
