@@ -10,6 +10,7 @@ use http::{header::HOST, HeaderMap, HeaderName, HeaderValue, Request, Response};
 use serde_json::Value;
 use std::{
     convert::Infallible,
+    fmt::Debug,
     fs,
     future::{ready, Ready},
     path::Path,
@@ -76,7 +77,7 @@ pub async fn send<L, F, B>(layer: L, request: Request<()>, app: F) -> Response<B
 where
     F: FnMut(Request<()>) -> Response<B>,
     L: Layer<App<F>>,
-    L::Service: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+    L::Service: Service<Request<()>, Response = Response<B>, Error: Debug>,
 {
     layer.layer(App(app)).oneshot(request).await.unwrap()
 }
@@ -85,7 +86,7 @@ where
 pub async fn seen<L>(layer: L, request: Request<()>) -> Request<()>
 where
     L: Layer<App<fn(Request<()>) -> Response<Request<()>>>>,
-    L::Service: Service<Request<()>, Response = Response<Request<()>>, Error = Infallible>,
+    L::Service: Service<Request<()>, Response = Response<Request<()>>, Error: Debug>,
 {
     send(layer, request, Response::new as fn(_) -> _)
         .await
