@@ -12,6 +12,7 @@
 #[macro_use]
 mod macros;
 
+mod add_prefix;
 #[cfg(feature = "aide")]
 mod aide;
 #[cfg(feature = "axum")]
@@ -36,6 +37,7 @@ pub use self::openapi::OpenApiExt;
 #[cfg_attr(docsrs, doc(cfg(feature = "openapi")))]
 pub use self::openapi::{DocumentBody, DocumentFuture, OpenApiLayer, OpenApiService};
 pub use self::{
+    add_prefix::{AddPrefix, AddPrefixFuture, AddPrefixLayer, InvalidPrefixedPath},
     forwarded::{
         Forwarded, ForwardedPrefix, InvalidForwarded, InvalidTrustedProxies, PeerAddr,
         TrustedProxies,

@@ -1,6 +1,9 @@
 //! Private: prefixes of paths and of [`http::Uri`]s, on bytes, at segment boundaries.
 
-use http::{uri::PathAndQuery, Uri};
+use http::{
+    uri::{InvalidUri, PathAndQuery},
+    Uri,
+};
 use std::mem;
 
 /// What follows `prefix` in `path` (which may have a query and a fragment), if `prefix` is there
@@ -42,6 +45,27 @@ pub(crate) fn strip_from(uri: &mut Uri, prefix: &str) -> bool {
     };
     // What is left of a path and query is one, if only the slash is there.
     stripped.is_ok_and(|stripped| set_path_and_query(uri, stripped))
+}
+
+/// Puts `prefix`, a root path, in front of the path of `uri`; the scheme, the authority and the query
+/// stay. Fails, and leaves `uri` as it is, if `http` does not take the longer path.
+pub(crate) fn add_to(uri: &mut Uri, prefix: &str) -> Result<(), InvalidUri> {
+    // Neither an authority-form (CONNECT) nor `*` has a path.
+    let path = match uri.path_and_query().map(PathAndQuery::as_str) {
+        None | Some("*") => return Ok(()),
+        Some(path) => path,
+    };
+    if prefix.is_empty() {
+        return Ok(());
+    }
+    // Of a query alone, `PathAndQuery` shows the path as `/` but for `as_str`.
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    // Not a `PathAndQuery`: that knows no limit before http 1.5, and miscounts beyond it.
+    let prefixed = Uri::try_from([prefix, slash, path].concat())?;
+    if let Some(prefixed) = prefixed.into_parts().path_and_query {
+        set_path_and_query(uri, prefixed);
+    }
+    Ok(())
 }
 
 /// `Uri::from(PathAndQuery)` alone would lose the authority of HTTP/2 and of the absolute-form.

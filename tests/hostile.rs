@@ -227,12 +227,17 @@ fn the_types_can_be_sent_and_shared() {
     is_normal::<tower_root_path::RootPathService<()>>();
     is_normal::<StripPrefixLayer>();
     is_normal::<tower_root_path::StripPrefix<()>>();
+    is_normal::<tower_root_path::AddPrefixLayer>();
+    is_normal::<tower_root_path::AddPrefix<()>>();
     is_normal::<ForwardedPrefix>();
     is_normal::<tower_root_path::Forwarded>();
     is_normal::<TrustedProxies>();
     is_normal::<PeerAddr>();
     is_normal::<tower_root_path::Rewrite>();
     is_normal::<tower_root_path::Servers>();
+    fn is_future<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
+    is_future::<tower_root_path::ResponseFuture<()>>();
+    is_future::<tower_root_path::AddPrefixFuture<()>>();
     fn is_error<T: std::error::Error + Send + Sync + 'static>() {}
     is_error::<tower_root_path::InvalidRootPath>();
     is_error::<tower_root_path::InvalidForwarded>();
@@ -240,6 +245,7 @@ fn the_types_can_be_sent_and_shared() {
     is_error::<tower_root_path::InvalidTrustedProxies>();
     is_error::<tower_root_path::InvalidOrigin>();
     is_error::<tower_root_path::InvalidServer>();
+    is_error::<tower_root_path::InvalidPrefixedPath>();
 }
 
 proptest! {

@@ -1,12 +1,13 @@
-//! Not cases but the property: a rewritten reference leads where the original one led before the
-//! proxy came. Resolved by the `url` crate, which knows nothing of this one.
+//! Not cases but the properties. A rewritten reference leads where the original one led before the
+//! proxy came; resolved by the `url` crate, which knows nothing of this one. And what a client puts
+//! in front of a path, a gateway takes off again.
 
 mod support;
 
-use http::{header::HOST, HeaderValue, Request};
+use http::{header::HOST, uri::PathAndQuery, HeaderValue, Request, Uri};
 use proptest::{prelude::*, sample::select};
-use support::location;
-use tower_root_path::{Rewrite, RootPathLayer};
+use support::{location, seen};
+use tower_root_path::{AddPrefixLayer, Rewrite, RootPathLayer, StripPrefixLayer};
 use url::Url;
 
 const HOSTS: [&str; 2] = ["pub.example", "pub.example:8080"];
@@ -221,5 +222,59 @@ proptest! {
         let public = Url::parse(&format!("https://pub.example{root_path}/x")).unwrap();
         let landed = public.join(&rewritten("pub.example", &root_path, path, &echo)).unwrap();
         prop_assert_eq!(landed.origin(), public.origin());
+    }
+}
+
+/// Whatever `http` takes: a query alone and raw non-ASCII among it.
+fn path_and_query() -> impl Strategy<Value = PathAndQuery> {
+    let path = r#"(/[!"$-;=@-_a-~é€🍕]{0,9}){0,5}"#;
+    let query = r"(\?[!$-;=?-~é€🍕]{0,9})?";
+    let whole = (path, query).prop_map(|(path, query)| path + &query);
+    whole.prop_filter_map("`http` takes it", |whole| {
+        PathAndQuery::try_from(whole).ok()
+    })
+}
+
+proptest! {
+    #![proptest_config(config(3000))]
+
+    #[test]
+    fn a_gateway_takes_off_what_a_client_puts_in_front(
+        prefix in prop_oneof![
+            1 => Just(String::new()),
+            8 => root_path(),
+            1 => prop::collection::vec(segment(), 100).prop_map(|all| format!("/{}", all.join("/"))),
+        ],
+        host in prop::option::of(select(
+            &["http://pub.example", "https://user@pub.example:8080", "ws://[::1]"][..],
+        )),
+        path_and_query in path_and_query(),
+        is_there in any::<bool>(),
+    ) {
+        let path_and_query = if is_there {
+            PathAndQuery::try_from(format!("{prefix}{path_and_query}")).unwrap()
+        } else {
+            path_and_query
+        };
+        let mut parts = host.unwrap_or("/").parse::<Uri>().unwrap().into_parts();
+        parts.path_and_query = Some(path_and_query);
+        let original = Uri::from_parts(parts).unwrap();
+        let request = || Request::get(original.clone()).body(()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+
+        let client = AddPrefixLayer::new(&prefix);
+        let sent = runtime.block_on(seen(&client, request())).into_parts().0.uri;
+        prop_assert_eq!(sent.path(), format!("{prefix}{}", original.path()));
+
+        let gateway = StripPrefixLayer::new(&prefix);
+        let received = runtime.block_on(seen((client, gateway), request())).into_parts().0.uri;
+        for uri in [&sent, &received] {
+            prop_assert_eq!(uri.query(), original.query());
+            prop_assert_eq!(uri.scheme(), original.scheme());
+            prop_assert_eq!(uri.authority(), original.authority());
+        }
+        prop_assert_eq!(received.path(), original.path());
+        // `http` shows a query alone as if it had a path, so that is what it is given.
+        prop_assert_eq!(received.to_string(), original.to_string());
     }
 }
