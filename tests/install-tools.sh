@@ -14,6 +14,7 @@ packages=(
     haproxy
     lighttpd
     nginx
+    openssl
     python3-venv
     varnish
 )
