@@ -1,7 +1,7 @@
 //! The gateway's side: strip a prefix, and tell the app behind.
 
 use crate::{forwarded::X_FORWARDED_PREFIX, uri, RootPath};
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{header::CONNECTION, HeaderMap, HeaderName, HeaderValue, Request};
 use std::{
     fmt,
     task::{Context, Poll},
@@ -17,7 +17,8 @@ use tower_layer::Layer;
 ///
 /// A value of the header that the client sent never reaches the app, whether the request is under
 /// the prefix or not, nor do spellings that some servers take for the same name
-/// (`X_Forwarded_Prefix`). Where the gateway has a gateway in front of it, see
+/// (`X_Forwarded_Prefix`). Nor can a client have the gateway's own value dropped, by naming the header
+/// in `Connection`. Where the gateway has a gateway in front of it, see
 /// [`trust_previous_hop`](Self::trust_previous_hop).
 ///
 /// # Example
@@ -153,6 +154,7 @@ where
         if !trusts_previous_hop {
             remove_every_spelling(request.headers_mut(), &X_FORWARDED_PREFIX);
         }
+        remove_connection_option(request.headers_mut(), &X_FORWARDED_PREFIX);
         if !prefix.is_empty() && uri::strip_from(request.uri_mut(), prefix.as_str()) {
             // Fails only in a map of 2^15 headers, more than any server takes.
             let _ = request
@@ -179,5 +181,22 @@ fn remove_every_spelling(headers: &mut HeaderMap, name: &HeaderName) {
         .collect::<Vec<_>>();
     for spelling in spellings {
         headers.remove(spelling);
+    }
+}
+
+/// A header that `Connection` names is for one connection only, so whatever sends the request on
+/// drops it (RFC 9110, section 7.6.1).
+fn remove_connection_option(headers: &mut HeaderMap, name: &HeaderName) {
+    let lines = headers.get_all(CONNECTION).into_iter();
+    let options = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let (named, others): (Vec<_>, Vec<_>) = options
+        .map(<[u8]>::trim_ascii)
+        .partition(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()));
+    if named.is_empty() {
+        return;
+    }
+    match HeaderValue::from_bytes(&others.join(&b", "[..])) {
+        Ok(others) if !others.is_empty() => drop(headers.insert(CONNECTION, others)),
+        _ => drop(headers.remove(CONNECTION)),
     }
 }

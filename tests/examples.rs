@@ -207,6 +207,9 @@ fn a_bad_flag_is_told_in_one_line() {
         ("whoami", "--listen x", 2, "--listen"),
         ("whoami", "--nonsense", 2, "--nonsense"),
         ("whoami", &format!("--listen {taken}"), 1, "--listen"),
+        ("gateway", "--route /api", 2, "--route"),
+        ("gateway", "--route api=http://h", 2, "--route"),
+        ("gateway", "--route /api=ftp://h", 2, "--route"),
         ("behind_a_proxy", "--app x", 2, "--app"),
         ("behind_a_proxy", &format!("--app {taken}"), 1, "--app"),
         (

@@ -57,6 +57,30 @@ async fn a_clients_own_header_never_gets_through() {
     }
 }
 
+/// What sends the request on drops the headers that are named there.
+#[tokio::test]
+async fn a_client_cannot_have_the_header_dropped() {
+    const CONNECTION: &str = "connection";
+    for (lines, kept) in [
+        (&["keep-alive, x-a"][..], &["keep-alive, x-a"][..]),
+        (&["x-forwarded-prefix"], &[]),
+        (&["close,X-Forwarded-Prefix , x-a"], &["close, x-a"]),
+        (&["x-forwarded-prefix", "upgrade", "x-a"], &["upgrade, x-a"]),
+        (&["x-forwarded-prefixes"], &["x-forwarded-prefixes"]),
+    ] {
+        for layer in [
+            StripPrefixLayer::new("/v1"),
+            StripPrefixLayer::new("/v1").trust_previous_hop(),
+        ] {
+            let lines: Vec<_> = lines.iter().map(|line| (CONNECTION, *line)).collect();
+            let request = seen(layer, get_with("/v1/app", &lines)).await;
+            let left = request.headers().get_all(CONNECTION).iter();
+            assert_eq!(left.collect::<Vec<_>>(), kept, "{lines:?}");
+            assert_eq!(told(&request), ["/v1"], "{lines:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_trusted_hop_before_stays_in_front() {
     let layer = StripPrefixLayer::new("/v1").trust_previous_hop();

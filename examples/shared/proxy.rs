@@ -99,7 +99,6 @@ impl Upstream {
             headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
         }
         headers.append(X_FORWARDED_FOR, value(&peer.ip().to_string()));
-        headers.append(VIA, HeaderValue::from_static("1.1 gateway"));
     }
 }
 
@@ -122,6 +121,11 @@ pub(crate) async fn forward(
     let takes_trailers = request.headers().get(TE).is_some_and(|te| te == "trailers");
     remove_hop_by_hop(request.headers_mut());
     upstream.tell_of_client(peer, request.headers_mut());
+    let via = match request.version() {
+        Version::HTTP_2 => HeaderValue::from_static("2 gateway"),
+        _ => HeaderValue::from_static("1.1 gateway"),
+    };
+    request.headers_mut().append(VIA, via);
     if let Some(protocol) = &upgrade {
         let headers = request.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
