@@ -1,0 +1,69 @@
+//! The example `hyper`: hyper-util's server, and no framework.
+
+mod support;
+
+use bytes::Bytes;
+use http::{header::LOCATION, Request, Response, Version};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use support::process::{get_raw, Example};
+
+/// The response over HTTP/1.1 or HTTP/2.
+async fn get(version: Version, url: &str, prefix: Option<&str>) -> Response<Bytes> {
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(version == Version::HTTP_2)
+        .build_http::<Empty<Bytes>>();
+    let mut request = Request::get(url).version(version);
+    if let Some(prefix) = prefix {
+        request = request.header("x-forwarded-prefix", prefix);
+    }
+    let response = client.request(request.body(Empty::new()).unwrap()).await;
+    let (parts, body) = response.unwrap().into_parts();
+    assert_eq!(parts.version, version, "{url}");
+    Response::from_parts(parts, body.collect().await.unwrap().to_bytes())
+}
+
+#[tokio::test]
+async fn both_versions_of_http_are_served_under_the_prefix() {
+    let example = Example::start("hyper", &[]);
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        for (path, told, body, location) in [
+            ("/app", None, "Hello World at \"/api/v1\"\n", None),
+            ("/api/v1/app", None, "Hello World at \"/api/v1\"\n", None),
+            ("/app", Some("/told"), "Hello World at \"/told\"\n", None),
+            (
+                "/told/app",
+                Some("/told"),
+                "Hello World at \"/told\"\n",
+                None,
+            ),
+            ("/app", Some("//evil"), "Hello World at \"/api/v1\"\n", None),
+            ("/", None, "", Some("/api/v1/app")),
+            ("/api/v1", None, "", Some("/api/v1/app")),
+            ("/", Some("/told"), "", Some("/told/app")),
+            ("/api/v10", None, "/api/v10 is not here\n", None),
+        ] {
+            let case = format!("{version:?} {path} {told:?}");
+            let response = get(version, &example.url(path), told).await;
+            assert_eq!(response.body(), body, "{case}");
+            let got = response.headers().get(LOCATION);
+            let got = got.map(|value| value.to_str().unwrap());
+            assert_eq!(got, location, "{case}");
+            assert_eq!(response.headers()["vary"], "x-forwarded-prefix", "{case}");
+        }
+    }
+}
+
+#[test]
+fn targets_that_are_no_paths_pass() {
+    let example = Example::start("hyper", &[]);
+    for (target, body) in [
+        ("*".to_owned(), "* is not here\n"),
+        (example.url("/api/v1/app"), "Hello World at \"/api/v1\"\n"),
+        ("/api/v1/../x".to_owned(), "/../x is not here\n"),
+        ("/api/v1//x".to_owned(), "//x is not here\n"),
+    ] {
+        let response = get_raw(example.addr(), &target).unwrap();
+        assert!(response.ends_with(body), "{target}: {response}");
+    }
+}
