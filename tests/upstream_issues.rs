@@ -71,6 +71,32 @@ async fn axum_1731_and_tower_http_413_nested_serve_dir_redirects_to_where_it_is(
     }
 }
 
+/// What tower-http does about it itself, whichever part of the public path it is told.
+#[tokio::test]
+async fn tower_http_413_a_redirect_path_prefix_is_not_doubled() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/files");
+    for (mount, is_nested, prefix, expected) in [
+        ("/files", true, "/files", "/api/v1/files/dir/?x"),
+        ("/files", true, "/api/v1/files", "/api/v1/files/dir/?x"),
+        ("/files", false, "/files", "/api/v1/files/dir/?x"),
+        ("/files", false, "/api/v1/files", "/api/v1/files/dir/?x"),
+        ("/dir", true, "/dir", "/api/v1/dir/dir/?x"),
+        ("/dir", false, "/dir", "/api/v1/dir/dir/?x"),
+        // A directory named like its mount: `/dir/` is what one emits who shows the mount, too.
+        ("/dir", true, "", "/api/v1/dir/?x"),
+    ] {
+        let nested = is_nested.then(RootPathLayer::nested);
+        let files = ServeDir::new(&dir).redirect_path_prefix(prefix);
+        let files = tower::util::option_layer(nested).layer(files);
+        let app = RootPathLayer::new("/api/v1").wrap(Router::new().nest_service(mount, files));
+        for root_path in ["", "/api/v1"] {
+            let response = fetch(app.clone(), &format!("{root_path}{mount}/dir?x")).await;
+            let case = format!("{root_path:?} {mount} {is_nested} {prefix:?}");
+            assert_eq!(response.headers()[LOCATION], expected, "{case}");
+        }
+    }
+}
+
 /// Where a browser ends: without a root path a reference may keep its authority.
 fn path_of(location: &str, addr: SocketAddr) -> &str {
     location
