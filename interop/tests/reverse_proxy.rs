@@ -1,0 +1,190 @@
+//! A gateway made of axum-reverse-proxy and `StripPrefixLayer`, in front of an app elsewhere.
+
+use axum::{
+    body::{to_bytes, Body},
+    extract::{ws::WebSocketUpgrade, Request},
+    http::{header::LOCATION, HeaderMap, Uri},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+    Router,
+};
+use axum_reverse_proxy::{HostBehaviour, ProxyPolicy, ReverseProxy};
+use futures_util::StreamExt;
+use std::{convert::Infallible, net::SocketAddr};
+use tokio::net::TcpListener;
+use tower::{util::BoxCloneSyncService, Layer, Service, ServiceExt};
+use tower_root_path::{ForwardedPrefix, RootPath, RootPathLayer, StripPrefixLayer, TrustedProxies};
+
+type Gateway = BoxCloneSyncService<Request, Response, Infallible>;
+
+fn boxed<S>(gateway: S) -> Gateway
+where
+    S: Service<Request, Response: IntoResponse, Error = Infallible, Future: Send>,
+    S: Clone + Send + Sync + 'static,
+{
+    BoxCloneSyncService::new(gateway.map_response(IntoResponse::into_response))
+}
+
+/// Serves until the test ends.
+async fn serve(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async { axum::serve(listener, app).await });
+    addr
+}
+
+/// An app that is told its prefix, or else has `configured`.
+async fn upstream(configured: &'static str) -> String {
+    let show = |root_path: RootPath, uri: Uri| async move { format!("{root_path} {uri}") };
+    let echo = |headers: HeaderMap| async move {
+        let host = headers["host"].to_str().unwrap();
+        Redirect::to(&format!("http://{host}/app"))
+    };
+    let greet = |upgrade: WebSocketUpgrade, root_path: RootPath| async move {
+        upgrade.on_upgrade(|mut socket| async move {
+            let greeting = root_path.as_str().to_owned();
+            socket.send(greeting.into()).await.unwrap();
+        })
+    };
+    let public = || async { Redirect::to("http://app.example/app") };
+    let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    let app = Router::new()
+        .route("/login", get(|| async { Redirect::to("/app") }))
+        .route("/own-host", get(echo))
+        .route("/public-host", get(public))
+        .route("/ws", get(greet))
+        .fallback(show)
+        .layer(RootPathLayer::new(configured).with_forwarded(forwarded));
+    format!("http://{}", serve(app).await)
+}
+
+/// What is at `uri`, or where it redirects to.
+async fn visit(gateway: &Gateway, uri: &str, headers: &[(&str, &str)]) -> String {
+    let mut request = Request::get(uri).header("host", "app.example");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = gateway
+        .clone()
+        .oneshot(request.body(Body::empty()).unwrap());
+    let (head, body) = response.await.unwrap().into_parts();
+    if let Some(location) = head.headers.get(LOCATION) {
+        return location.to_str().unwrap().to_owned();
+    }
+    assert_eq!(head.status, 200, "{uri}");
+    let body = to_bytes(body, 1000).await.unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+/// The layer has to see the prefix, so it stands in front of what else takes it off.
+#[tokio::test]
+async fn the_app_is_told_its_prefix_by_a_layer_in_front_of_all_that_strips() {
+    let upstream = upstream("").await;
+    let strip = || StripPrefixLayer::new("/shop");
+    let proxy = |path: &str| ReverseProxy::new(path, upstream.clone());
+    let routed = strip().layer(proxy("/"));
+    let routed = Router::new()
+        .route_service("/shop", routed.clone())
+        .route_service("/shop/{*path}", routed);
+    let nested = strip().layer(proxy("/"));
+    let nested = Router::new().nest_service("/shop", nested);
+    let spoofed = &[("x-forwarded-prefix", "/spoofed")];
+    for (name, gateway, root_path) in [
+        (
+            "in front of the proxy",
+            boxed(strip().layer(proxy("/"))),
+            "/shop",
+        ),
+        (
+            "in front of a proxy with the path",
+            boxed(strip().layer(proxy("/shop"))),
+            "/shop",
+        ),
+        ("in a route", boxed(routed), "/shop"),
+        // The router takes the prefix off, so nobody tells it; what the client says is dropped.
+        ("in a nest", boxed(nested), ""),
+        // Nobody drops it either.
+        ("nowhere", boxed(proxy("/shop")), "/spoofed"),
+        (
+            "nowhere",
+            boxed(Router::<()>::from(proxy("/shop"))),
+            "/spoofed",
+        ),
+    ] {
+        for (path, expected) in [
+            ("/app?x=1", " /app?x=1"),
+            ("/a//b/%2e%2e/?", " /a//b/%2e%2e/?"),
+            ("", " /"),
+            ("/login", "/app"),
+        ] {
+            let visited = visit(&gateway, &format!("/shop{path}"), spoofed).await;
+            let expected = format!("{root_path}{expected}");
+            assert_eq!(visited, expected, "{name}: {path}");
+        }
+    }
+    // The proxy's own router finds no route for what is stripped already.
+    let in_vain = strip().layer(Router::<()>::from(proxy("/shop")));
+    let request = Request::get("/shop/app").body(Body::empty()).unwrap();
+    assert_eq!(in_vain.oneshot(request).await.unwrap().status(), 404);
+}
+
+/// As nginx does by default, the proxy tells the app its own address for a host.
+#[tokio::test]
+async fn redirects_to_the_public_host_need_the_proxy_to_preserve_it() {
+    let upstream = upstream("").await;
+    for (host, own_host, public_host) in [
+        (
+            HostBehaviour::Replace,
+            "/shop/app",
+            "http://app.example/app",
+        ),
+        (HostBehaviour::Preserve, "/shop/app", "/shop/app"),
+    ] {
+        let policy = ProxyPolicy::new().with_host_behaviour(host);
+        let proxy = ReverseProxy::new("/", upstream.clone()).with_policy(policy);
+        let gateway = boxed(StripPrefixLayer::new("/shop").layer(proxy));
+        for (path, expected) in [("/own-host", own_host), ("/public-host", public_host)] {
+            let visited = visit(&gateway, &format!("/shop{path}"), &[]).await;
+            assert_eq!(visited, expected, "{host:?}");
+        }
+    }
+}
+
+/// Behind the layer the proxy drops what the client's `Connection` names, so the app is better off
+/// with the prefix configured as well.
+#[tokio::test]
+async fn a_client_can_have_the_proxy_drop_the_header_but_not_what_is_configured() {
+    for (configured, expected) in [("", " /app"), ("/shop", "/shop /app")] {
+        let proxy = ReverseProxy::new("/", upstream(configured).await);
+        let gateway = boxed(StripPrefixLayer::new("/shop").layer(proxy));
+        let dropped = &[("connection", "close, x-forwarded-prefix")];
+        assert_eq!(visit(&gateway, "/shop/app", dropped).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_behind_a_gateway_appends_to_what_it_is_told() {
+    let trusted = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback()).hops(2);
+    let show = |root_path: RootPath, uri: Uri| async move { format!("{root_path} {uri}") };
+    let app = Router::new().fallback(show);
+    let app = serve(app.layer(RootPathLayer::new("").with_forwarded(trusted))).await;
+    let proxy = |addr| Router::<()>::from(ReverseProxy::new("/", format!("http://{addr}")));
+    let inner = StripPrefixLayer::new("/shop").trust_previous_hop();
+    let inner = Router::new().fallback_service(inner.layer(proxy(app)));
+    let outer = StripPrefixLayer::new("/eu").layer(proxy(serve(inner).await));
+    let spoofed = &[("x-forwarded-prefix", "/spoofed")];
+    let visited = visit(&boxed(outer), "/eu/shop/app", spoofed).await;
+    assert_eq!(visited, "/eu/shop /app");
+}
+
+#[tokio::test]
+async fn a_web_socket_goes_through() {
+    let proxy = ReverseProxy::new("/", upstream("").await);
+    let gateway = StripPrefixLayer::new("/shop").layer(proxy);
+    let gateway = serve(Router::new().fallback_service(gateway)).await;
+    let url = format!("ws://{gateway}/shop/ws");
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let greeting = socket.next().await.unwrap().unwrap();
+    assert_eq!(greeting.to_text().unwrap(), "/shop");
+}
