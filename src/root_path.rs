@@ -9,6 +9,10 @@ use std::{borrow::Cow, cmp, error, fmt, hash, str::FromStr, sync::Arc};
 /// one: `{{ root_path }}/static/app.css` is right in a template whether there is a root path or
 /// not.
 ///
+/// The layers put it in the request extensions. Where it is empty there may be none, so ask by
+/// `request.extensions().get::<RootPath>().cloned().unwrap_or_default()`, or with the feature `axum`
+/// by the extractor.
+///
 /// # Grammar
 ///
 /// `( "/" segment )*`, at most [`RootPath::MAX_LEN`] bytes. A segment is made of
