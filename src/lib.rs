@@ -35,7 +35,7 @@ mod utoipa;
 pub use self::openapi::OpenApiExt;
 #[cfg(feature = "openapi")]
 #[cfg_attr(docsrs, doc(cfg(feature = "openapi")))]
-pub use self::openapi::{DocumentBody, DocumentFuture, OpenApiLayer, OpenApiService};
+pub use self::openapi::{OpenApiBody, OpenApiFuture, OpenApiLayer, OpenApiService};
 pub use self::{
     add_prefix::{AddPrefix, AddPrefixFuture, AddPrefixLayer, InvalidPrefixedPath},
     forwarded::{

@@ -32,7 +32,12 @@ impl OpenApiExt for OpenApi {
         own(&mut self.servers);
         let servers = self.servers.get_or_insert_with(Vec::new);
         put_first(servers, root_path, |server| &server.url);
-        for path_item in self.paths.paths.values_mut() {
+        let paths = self.paths.paths.iter_mut();
+        // What is no path is an extension.
+        let paths = paths.filter(|(path, _)| path.starts_with('/'));
+        let components = self.components.iter_mut();
+        let reusable = components.flat_map(|components| components.path_items.values_mut());
+        for path_item in paths.map(|(_, path_item)| path_item).chain(reusable) {
             own(&mut path_item.servers);
             for operation in operations(path_item) {
                 own(&mut operation.servers);

@@ -1,12 +1,20 @@
 //! OpenAPI documents on their way out.
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body::Frame;
-use http_body_util::{BodyExt, Full, StreamBody};
-use std::{convert::Infallible, io};
-use tower::{service_fn, Layer, ServiceExt};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use std::{
+    convert::Infallible,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower::{service_fn, Layer, Service, ServiceExt};
 use tower_http::{compression::CompressionLayer, decompression::DecompressionLayer};
 use tower_root_path::{OpenApiLayer, RootPathLayer};
 
@@ -88,7 +96,24 @@ async fn the_root_path_is_the_first_server() {
         ),
         (
             r#"{"openapi":"3.1.0","servers":null}"#,
-            r#"{"openapi":"3.1.0","servers":null}"#,
+            r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}]}"#,
+        ),
+        // Wrong by itself.
+        (
+            r#"{"openapi":"3.1.0","servers":{}}"#,
+            r#"{"openapi":"3.1.0","servers":{}}"#,
+        ),
+        (
+            r#"{"openapi":"3.1.0","servers":[{"url":"//b.example/v2"}]}"#,
+            r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"},{"url":"//b.example/v2"}]}"#,
+        ),
+        (
+            r#"{"servers":[],"openapi":"3.1.0","servers":[{"url":"/"}]}"#,
+            r#"{"servers":[],"openapi":"3.1.0","servers":[{"url":"/api/v1"}]}"#,
+        ),
+        (
+            "\r\n\t {\"openapi\":\"3.1.0\"}",
+            "\r\n\t {\"openapi\":\"3.1.0\",\"servers\":[{\"url\":\"/api/v1\"}]}",
         ),
     ] {
         assert_eq!(edited(stack("/api/v1"), document).await, expected);
@@ -126,6 +151,7 @@ async fn path_items_and_operations_have_servers_of_their_own() {
       "additionalOperations": { "COPY": { "servers": [{ "url": "/files" }] } },
       "x-ext": { "servers": [{ "url": "/no" }] }
     },
+    "x-ext": { "servers": [{ "url": "/no" }] },
     "/servers": { "post": { "operationId": "servers", "servers": [] } },
     "/null": null
   },
@@ -156,6 +182,10 @@ async fn swagger_2_has_a_base_path() {
         ),
         (
             r#"{"swagger":"2.0","basePath":"/api/v1"}"#,
+            r#"{"swagger":"2.0","basePath":"/api/v1"}"#,
+        ),
+        (
+            r#"{"swagger":"2.0","basePath":null}"#,
             r#"{"swagger":"2.0","basePath":"/api/v1"}"#,
         ),
         (
@@ -206,12 +236,66 @@ async fn what_is_no_such_document_passes_as_it_is() {
         assert!(response.headers().contains_key("etag"), "{uri}");
     }
     for content_type in [
+        "text/json",
         "Application/JSON; charset=utf-8",
         "application/vnd.oai.openapi+json;version=3.1",
     ] {
         let response = with("content-type", content_type);
         let response = sent(stack("/api/v1"), get("/api/v1/openapi.json?x"), response).await;
         assert_ne!(response.body(), document, "{content_type}");
+    }
+    let response = with("content-encoding", "Identity");
+    let response = sent(stack("/api/v1"), get("/openapi.json"), response).await;
+    assert_ne!(response.body(), document);
+}
+
+#[test]
+fn a_path_that_no_document_can_be_at_is_refused() {
+    for (path, problem) in [
+        ("openapi.json", "must start with '/'"),
+        ("", "must start with '/'"),
+        ("/openapi.json?x", "must be a path, without a query"),
+        (
+            "/{tenant}/openapi.json",
+            "must be the path of one document, not a template",
+        ),
+    ] {
+        let refused = std::panic::catch_unwind(|| OpenApiLayer::new(path)).unwrap_err();
+        let expected = format!("invalid path of a document {path:?}: {problem}");
+        assert_eq!(refused.downcast_ref(), Some(&expected));
+        let further = || OpenApiLayer::new("/openapi.json").path(path);
+        assert!(std::panic::catch_unwind(further).is_err(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_the_bytes_goes_where_they_are_edited() {
+    const OF_THE_BYTES: [&str; 7] = [
+        "etag",
+        "last-modified",
+        "accept-ranges",
+        "content-md5",
+        "content-digest",
+        "repr-digest",
+        "digest",
+    ];
+    for (document, left) in [(r#"{"openapi":"3.1.0"}"#, false), ("{}", true)] {
+        let mut response = json(document);
+        response
+            .headers_mut()
+            .insert("cache-control", "no-cache".parse().unwrap());
+        for name in OF_THE_BYTES {
+            response.headers_mut().insert(name, "x".parse().unwrap());
+        }
+        let response = sent(stack("/api/v1"), get("/openapi.json"), response).await;
+        for name in OF_THE_BYTES {
+            assert_eq!(
+                response.headers().contains_key(name),
+                left,
+                "{document} {name}"
+            );
+        }
+        assert_eq!(response.headers()["cache-control"], "no-cache");
     }
 }
 
@@ -238,6 +322,8 @@ async fn a_request_asks_for_the_whole_document_in_plain_bytes() {
             .header("if-modified-since", "Thu, 01 Jan 1970 00:00:00 GMT")
             .header("range", "bytes=0-1")
             .header("if-range", "\"1\"")
+            .header("if-match", "\"1\"")
+            .header("if-unmodified-since", "Thu, 01 Jan 1970 00:00:00 GMT")
             .body(())
             .unwrap()
     };
@@ -309,6 +395,7 @@ async fn a_body_that_is_too_large_or_fails_comes_out_as_it_was() {
     fn trailers() -> Result<Frame<Bytes>, io::Error> {
         let mut trailers = HeaderMap::new();
         trailers.insert("x", "y".parse().unwrap());
+        trailers.insert("content-digest", "x".parse().unwrap());
         Ok(Frame::trailers(trailers))
     }
     let whole = || vec![data("{\"openapi\":"), data("\"3.1.0\"}"), trailers()];
@@ -317,7 +404,9 @@ async fn a_body_that_is_too_large_or_fails_comes_out_as_it_was() {
         edited,
         r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}]}"#
     );
-    assert_eq!(with_trailers.unwrap()["x"], "y");
+    let with_trailers = with_trailers.unwrap();
+    assert_eq!(with_trailers["x"], "y");
+    assert!(!with_trailers.contains_key("content-digest"));
     assert_eq!(error, None);
 
     let (too_large, with_trailers, error) = send(18, whole).await;
@@ -344,26 +433,141 @@ async fn requests_with_different_root_paths_do_not_see_each_other() {
     }
 }
 
-/// A server takes an exact length for the end, and never comes to the error behind it.
-#[tokio::test]
-async fn a_body_that_fails_has_no_exact_length() {
-    let app = service_fn(|_: Request<()>| async {
-        let chunks = [" ", "{\"openapi\"", ":\"3.1.0\"}"]
-            .map(|chunk| Ok::<_, Infallible>(Frame::data(Bytes::from_static(chunk.as_bytes()))));
-        // Once it has failed, it says that nothing is to come.
-        let body =
-            http_body_util::Limited::new(StreamBody::new(futures_util::stream::iter(chunks)), 15);
-        let response = Response::builder().header("content-type", "application/json");
-        Ok::<_, Infallible>(response.body(body).unwrap())
-    });
-    let response = stack("/api/v1")
-        .layer(app)
-        .oneshot(get("/openapi.json"))
+/// What hyper's server sends for two requests in a row, of which the first is for the document.
+async fn on_the_wire<S, B>(service: S) -> String
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
+    B: Body<Data: Send, Error: Into<tower::BoxError>> + 'static,
+{
+    let (mut client, server) = tokio::io::duplex(1 << 16);
+    let request = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
+    let next = "GET /next HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    client
+        .write_all((request.to_owned() + next).as_bytes())
         .await
         .unwrap();
-    let body = response.into_body();
-    assert_eq!(http_body::Body::size_hint(&body).exact(), None);
-    assert!(body.collect().await.is_err());
+    let mut http = http1::Builder::new();
+    http.auto_date_header(false);
+    let service = TowerToHyperService::new(service);
+    // It fails where the connection has to be closed.
+    let _ = http.serve_connection(TokioIo::new(server), service).await;
+    let mut sent = String::new();
+    client.read_to_string(&mut sent).await.unwrap();
+    sent
+}
+
+/// Else the next response would be taken for a part of it.
+#[tokio::test]
+async fn a_body_of_another_length_than_it_says_fails_as_it_would_have() {
+    type Chunks = &'static [&'static str];
+    let app = |said: Option<usize>, chunks: Chunks, limit: usize| {
+        service_fn(move |request: Request<Incoming>| async move {
+            let next: Chunks = &["next"];
+            let is_next = request.uri().path() == "/next";
+            let chunks = if is_next { next } else { chunks };
+            let chunks = chunks
+                .iter()
+                .map(|chunk| Bytes::from_static(chunk.as_bytes()));
+            let chunks = chunks.map(|chunk| Ok::<_, Infallible>(Frame::data(chunk)));
+            let body = StreamBody::new(futures_util::stream::iter(chunks));
+            let mut response = Response::builder().header("content-type", "application/json");
+            if let Some(said) = said.filter(|_| !is_next) {
+                response = response.header("content-length", said);
+            }
+            Ok::<_, Infallible>(response.body(Limited::new(body, limit)).unwrap())
+        })
+    };
+    for (name, said, chunks, limit) in [
+        ("short", Some(100), &["{\"a\"", ":1}"][..], 1000),
+        ("short, no object", Some(100), &["[1,", "2]"], 1000),
+        ("long", Some(7), &["{\"a\":1}", "HTTP/1.1 200 OK"], 1000),
+        ("empty", Some(100), &[], 1000),
+        ("right", Some(7), &["{\"a\":", "1}"], 1000),
+        ("not said", None, &["{\"a\":1}"], 1000),
+        ("fails", None, &["{\"openapi\"", ":\"3.1.0\"}"], 15),
+        ("fails, no object", None, &["[1,", "2]"], 3),
+        ("fails at once", None, &["[1,"], 2),
+    ] {
+        let app = app(said, chunks, limit);
+        let plain = on_the_wire(app).await;
+        assert_eq!(
+            on_the_wire(stack("/api/v1").layer(app)).await,
+            plain,
+            "{name}"
+        );
+        let goes_on = matches!(name, "long" | "right" | "not said");
+        assert_eq!(plain.contains("next"), goes_on, "{name}: {plain}");
+    }
+}
+
+/// A body that is not there yet, and says how long it will be.
+struct Endless {
+    first: Option<Frame<Bytes>>,
+    len: u64,
+}
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.first.take() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => Poll::Pending,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.len)
+    }
+}
+
+#[tokio::test]
+async fn what_need_not_be_held_is_not_held() {
+    for (first, len, content_type) in [
+        (None, 1000, "application/json"),
+        (Some("{}"), 1000, "text/plain"),
+        (Some(" [1,"), 10, "application/json"),
+        (Some("{\"openapi\": \"3.1.0\""), 10, "application/json"),
+    ] {
+        let app = service_fn(move |_: Request<()>| async move {
+            let first = first.map(|text| Frame::data(Bytes::from_static(text.as_bytes())));
+            let response = Response::builder().header("content-type", content_type);
+            Ok::<_, Infallible>(response.body(Endless { first, len }).unwrap())
+        });
+        let document = OpenApiLayer::new("/openapi.json").limit(15);
+        let layers = (RootPathLayer::new("/api/v1"), document);
+        let response = layers.layer(app).oneshot(get("/openapi.json"));
+        let response = response
+            .now_or_never()
+            .expect("it does not wait for the body");
+        let mut body = response.unwrap().into_body();
+        assert_eq!(body.size_hint().exact(), Some(len), "{first:?}");
+        assert!(!body.is_end_stream(), "{first:?}");
+        if let Some(first) = first {
+            let frame = body.frame().now_or_never().unwrap().unwrap().unwrap();
+            assert_eq!(frame.into_data().unwrap(), first);
+            let left = len.saturating_sub(first.len() as u64);
+            assert!(body.size_hint().exact() == Some(left) || content_type == "text/plain");
+        }
+        assert!(body.frame().now_or_never().is_none(), "{first:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_of_head_that_has_no_document_tells_no_length() {
+    let app = service_fn(|_: Request<()>| async {
+        let mut response = json(r#"{"openapi":"3.1.0"}"#);
+        *response.body_mut() = Full::default();
+        Ok::<_, Infallible>(response)
+    });
+    let head = Request::head("/openapi.json").body(()).unwrap();
+    let response = stack("/api/v1").layer(app).oneshot(head).await.unwrap();
+    assert_eq!(response.headers().len(), 1, "{:?}", response.headers());
+    assert_eq!(response.body().size_hint().exact(), None);
 }
 
 #[tokio::test]

@@ -76,6 +76,12 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
+/// The members of what may be a JSON object.
+fn members(json: Option<&RawValue>) -> impl Iterator<Item = (Cow<'_, str>, &RawValue)> {
+    let object = json.and_then(|json| Members::of(json.get()));
+    object.into_iter().flat_map(|object| object.0)
+}
+
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -119,17 +125,29 @@ impl<'a> Edits<'a> {
         if root_path_in_servers && !urls.iter().any(|url| is_root_path(url, self.root_path)) {
             let own = format!("{{\"url\":\"{}\"}}", self.root_path);
             match (servers, list.as_deref()) {
-                (Some(servers), Some([])) => self.replace(servers, format!("[{own}]")),
                 (Some(_), Some([first, ..])) => self.insert_before(first, format!("{own},")),
-                // `null`, or something that is wrong by itself.
+                (Some(servers), Some([])) => self.replace(servers, format!("[{own}]")),
+                (Some(servers), None) if servers.get() == "null" => {
+                    self.replace(servers, format!("[{own}]"));
+                }
+                // Wrong by itself.
                 (Some(_), None) => {}
                 (None, _) => self.insert_behind(openapi, format!(",\"servers\":[{own}]")),
             }
         }
-        self.path_items(document.get("paths"));
+        let paths = document.get("paths");
+        for (path, path_item) in members(paths) {
+            // What is no path is an extension.
+            if path.starts_with('/') {
+                self.path_item(path_item);
+            }
+        }
         let components = document.get("components");
         let components = components.and_then(|components| Members::of(components.get()));
-        self.path_items(components.and_then(|components| components.get("pathItems")));
+        let reusable = components.and_then(|components| components.get("pathItems"));
+        for (_, path_item) in members(reusable) {
+            self.path_item(path_item);
+        }
         Some(())
     }
 
@@ -146,27 +164,18 @@ impl<'a> Edits<'a> {
         }
     }
 
-    /// Path items and operations may have lists of their own, in place of the one of the document.
-    fn path_items(&mut self, paths: Option<&'a RawValue>) {
-        let Some(paths) = paths.and_then(|paths| Members::of(paths.get())) else {
+    /// A path item and its operations may have lists of their own, in place of the one of the
+    /// document.
+    fn path_item(&mut self, path_item: &'a RawValue) {
+        let Some(path_item) = Members::of(path_item.get()) else {
             return;
         };
-        for (_, path_item) in paths.0 {
-            let Some(path_item) = Members::of(path_item.get()) else {
-                continue;
-            };
-            self.list(path_item.get("servers"));
-            for method in METHODS {
-                let operation = path_item.get(method);
-                let operation = operation.and_then(|operation| Members::of(operation.get()));
-                self.list(operation.and_then(|operation| operation.get("servers")));
-            }
-            let more = path_item.get("additionalOperations");
-            let more = more.and_then(|operations| Members::of(operations.get()));
-            for (_, operation) in more.map_or_else(Vec::new, |operations| operations.0) {
-                let operation = Members::of(operation.get());
-                self.list(operation.and_then(|operation| operation.get("servers")));
-            }
+        self.list(path_item.get("servers"));
+        let named = METHODS.iter().filter_map(|method| path_item.get(method));
+        let more = members(path_item.get("additionalOperations"));
+        for operation in named.chain(more.map(|(_, operation)| operation)) {
+            let operation = Members::of(operation.get());
+            self.list(operation.and_then(|operation| operation.get("servers")));
         }
     }
 

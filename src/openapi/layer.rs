@@ -1,6 +1,9 @@
 //! The document on its way out: which responses are held, and what becomes of their headers.
 
-use super::{document, DocumentBody};
+use super::{
+    body::{self, ReadBody},
+    document, OpenApiBody,
+};
 use crate::RootPath;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{
@@ -10,7 +13,7 @@ use http::{
     },
     response, HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
 };
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use std::{
     fmt,
@@ -111,7 +114,7 @@ impl OpenApiLayer {
     ///
     /// # Panics
     ///
-    /// If `path` does not begin with a slash.
+    /// If `path` does not begin with a slash, or has a query or a template's braces.
     #[track_caller]
     pub fn new(path: impl Into<String>) -> Self {
         let config = Config {
@@ -128,7 +131,7 @@ impl OpenApiLayer {
     ///
     /// # Panics
     ///
-    /// If `path` does not begin with a slash.
+    /// If `path` does not begin with a slash, or has a query or a template's braces.
     #[must_use]
     #[track_caller]
     pub fn path(self, path: impl Into<String>) -> Self {
@@ -158,11 +161,16 @@ impl OpenApiLayer {
 
 #[track_caller]
 fn absolute(path: String) -> Box<str> {
-    assert!(
-        path.starts_with('/'),
-        "invalid path of a document {path:?}: must start with '/'"
-    );
-    path.into()
+    let problem = if !path.starts_with('/') {
+        "must start with '/'"
+    } else if path.contains(['?', '#']) {
+        "must be a path, without a query"
+    } else if path.contains(['{', '}']) {
+        "must be the path of one document, not a template"
+    } else {
+        return path.into();
+    };
+    panic!("invalid path of a document {path:?}: {problem}");
 }
 
 impl<S> Layer<S> for OpenApiLayer {
@@ -190,7 +198,7 @@ impl<S> OpenApiService<S> {
     ///
     /// # Panics
     ///
-    /// If `path` does not begin with a slash.
+    /// If `path` does not begin with a slash, or has a query or a template's braces.
     #[track_caller]
     pub fn new(inner: S, path: impl Into<String>) -> Self {
         OpenApiLayer::new(path).layer(inner)
@@ -204,9 +212,9 @@ where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     ResBody: Body,
 {
-    type Response = Response<DocumentBody<ResBody>>;
+    type Response = Response<OpenApiBody<ResBody>>;
     type Error = S::Error;
-    type Future = DocumentFuture<S::Future, ResBody>;
+    type Future = OpenApiFuture<S::Future, ResBody>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -215,7 +223,7 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let asked = Asked::by(&self.config, &mut request);
-        DocumentFuture {
+        OpenApiFuture {
             inner: self.inner.call(request),
             asked,
             reading: None,
@@ -273,11 +281,7 @@ impl Asked {
     }
 
     fn edit(&self, document: &[u8]) -> Option<String> {
-        let Config {
-            root_path_in_servers,
-            ..
-        } = *self.config;
-        document::edit(document, &self.root_path, root_path_in_servers)
+        document::edit(document, &self.root_path, self.config.root_path_in_servers)
     }
 }
 
@@ -293,7 +297,7 @@ fn is_json(content_type: &HeaderValue) -> bool {
 
 pin_project! {
     /// Response future of [`OpenApiService`].
-    pub struct DocumentFuture<F, B>
+    pub struct OpenApiFuture<F, B>
     where
         B: Body,
     {
@@ -304,51 +308,58 @@ pin_project! {
     }
 }
 
-impl<F, B> fmt::Debug for DocumentFuture<F, B>
+impl<F, B> fmt::Debug for OpenApiFuture<F, B>
 where
     B: Body,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DocumentFuture").finish_non_exhaustive()
+        f.debug_struct("OpenApiFuture").finish_non_exhaustive()
     }
 }
 
-impl<F, B, E> Future for DocumentFuture<F, B>
+impl<F, B, E> Future for OpenApiFuture<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
     B: Body,
 {
-    type Output = Result<Response<DocumentBody<B>>, E>;
+    type Output = Result<Response<OpenApiBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if this.reading.is_none() {
-            let response = ready!(this.inner.poll(cx))?;
-            match this.asked {
-                Some(asked) if asked.may_edit(&response) => {
-                    *this.reading = Some(Reading::new(response));
+        let mut reading = match this.reading.take() {
+            Some(reading) => reading,
+            None => {
+                let response = ready!(this.inner.poll(cx))?;
+                match this.asked.take() {
+                    Some(asked) if asked.may_edit(&response) => Reading::new(asked, response),
+                    Some(Asked { is_head: true, .. }) => {
+                        let head = |body: B| OpenApiBody::head(body.size_hint());
+                        return Poll::Ready(Ok(response.map(head)));
+                    }
+                    _ => return Poll::Ready(Ok(response.map(OpenApiBody::passing))),
                 }
-                Some(Asked { is_head: true, .. }) => {
-                    let head = |body: B| DocumentBody::head(body.size_hint());
-                    return Poll::Ready(Ok(response.map(head)));
-                }
-                _ => return Poll::Ready(Ok(response.map(DocumentBody::passing))),
+            }
+        };
+        match reading.poll_end(cx) {
+            Poll::Ready(end) => Poll::Ready(Ok(reading.answer(end))),
+            Poll::Pending => {
+                *this.reading = Some(reading);
+                Poll::Pending
             }
         }
-        let (Some(asked), Some(reading)) = (this.asked, this.reading.as_mut()) else {
-            unreachable!("what is read was asked for");
-        };
-        let end = ready!(reading.poll_end(asked.config.limit, cx));
-        let reading = this.reading.take().expect("it has just been read");
-        Poll::Ready(Ok(asked.answer(reading, end)))
     }
 }
 
 /// A response whose body is read.
 struct Reading<B: Body> {
+    asked: Asked,
     parts: response::Parts,
     body: Pin<Box<B>>,
+    /// What the body said of its length.
+    hint: SizeHint,
     read: BytesMut,
+    /// Whether there is an object in `read`, or the white space in front of one.
+    has_begun: bool,
     trailers: Option<HeaderMap>,
 }
 
@@ -361,82 +372,102 @@ enum End<E> {
 }
 
 impl<B: Body> Reading<B> {
-    fn new(response: Response<B>) -> Self {
+    fn new(asked: Asked, response: Response<B>) -> Self {
         let (parts, body) = response.into_parts();
         Self {
+            asked,
             parts,
+            hint: body.size_hint(),
             body: Box::pin(body),
             read: BytesMut::new(),
+            has_begun: false,
             trailers: None,
         }
     }
 
-    fn poll_end(&mut self, limit: usize, cx: &mut Context<'_>) -> Poll<End<B::Error>> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End<B::Error>> {
         while let Some(frame) = ready!(self.body.as_mut().poll_frame(cx)) {
+            let already = self.read.len();
             match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => self.read.put(data),
                 Ok(Err(frame)) => self.trailers = frame.into_trailers().ok(),
                 Err(error) => return Poll::Ready(End::Failed(error)),
             }
-            let is_object = self
-                .read
-                .trim_ascii_start()
-                .first()
-                .map_or(true, |byte| *byte == b'{');
-            if self.read.len() > limit || !is_object {
+            if !self.has_begun {
+                match self.read[already..].trim_ascii_start().first() {
+                    None => {}
+                    Some(b'{') => self.has_begun = true,
+                    Some(_) => return Poll::Ready(End::NotOurs),
+                }
+            }
+            if self.read.len() > self.asked.config.limit {
                 return Poll::Ready(End::NotOurs);
             }
         }
         Poll::Ready(End::Complete)
     }
-}
 
-impl Asked {
-    fn answer<B: Body>(
-        &self,
-        reading: Reading<B>,
-        end: End<B::Error>,
-    ) -> Response<DocumentBody<B>> {
-        let Reading {
+    fn answer(self, end: End<B::Error>) -> Response<OpenApiBody<B>> {
+        let Self {
+            asked,
             mut parts,
             body,
+            hint,
             read,
             mut trailers,
-        } = reading;
-        let complete = matches!(end, End::Complete);
-        let document = match complete.then(|| self.edit(&read)).flatten() {
-            Some(edited) => {
-                describe(&mut parts.headers, edited.len(), trailers.as_mut());
-                Bytes::from(edited)
+            ..
+        } = self;
+        let (rest, error) = match end {
+            End::Complete => {
+                if let Some(edited) = asked.edit(&read).map(Bytes::from) {
+                    describe(&mut parts.headers, edited.len(), trailers.as_mut());
+                    let body = if asked.is_head {
+                        OpenApiBody::head(body::edited_hint(&edited, trailers.as_ref()))
+                    } else {
+                        OpenApiBody::edited(edited, trailers)
+                    };
+                    return Response::from_parts(parts, body);
+                }
+                (None, None)
             }
-            None => read.freeze(),
+            End::NotOurs => (Some(body), None),
+            End::Failed(error) => (Some(body), Some(error)),
         };
-        let body = match end {
-            End::Complete => DocumentBody::read(document, trailers, None, None),
-            End::NotOurs => DocumentBody::read(document, trailers, None, Some(body)),
-            End::Failed(error) => DocumentBody::read(document, trailers, Some(error), Some(body)),
+        if asked.is_head {
+            // A handler of HEAD that has the head alone: what it says of the document does not hold,
+            // and there is no telling what does.
+            if read.is_empty() {
+                remove_validators(&mut parts.headers);
+                parts.headers.remove(CONTENT_LENGTH);
+                return Response::from_parts(parts, OpenApiBody::head(SizeHint::default()));
+            }
+            return Response::from_parts(parts, OpenApiBody::head(hint));
+        }
+        let body = ReadBody {
+            hint,
+            data: read.freeze(),
+            trailers,
+            error,
+            rest,
         };
-        let body = if self.is_head {
-            DocumentBody::head(body.size_hint())
-        } else {
-            body
-        };
-        Response::from_parts(parts, body)
+        Response::from_parts(parts, OpenApiBody::read(body))
     }
 }
 
 /// Says of the edited document what holds for it, and nothing that does not.
 fn describe(headers: &mut HeaderMap, len: usize, trailers: Option<&mut HeaderMap>) {
-    for validator in VALIDATORS {
-        headers.remove(validator);
-    }
+    remove_validators(headers);
     headers.remove(TRANSFER_ENCODING);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
     if let Some(trailers) = trailers {
-        for validator in VALIDATORS {
-            trailers.remove(validator);
-        }
+        remove_validators(trailers);
         // Over HTTP/1.1 trailers need chunks.
         headers.remove(CONTENT_LENGTH);
+    }
+}
+
+fn remove_validators(headers: &mut HeaderMap) {
+    for validator in VALIDATORS {
+        headers.remove(validator);
     }
 }

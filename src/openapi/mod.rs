@@ -17,8 +17,8 @@ pub(crate) use self::ext::sealed;
 pub use self::ext::OpenApiExt;
 #[cfg(feature = "openapi")]
 pub use self::{
-    body::DocumentBody,
-    layer::{DocumentFuture, OpenApiLayer, OpenApiService},
+    body::OpenApiBody,
+    layer::{OpenApiFuture, OpenApiLayer, OpenApiService},
 };
 pub use self::{
     server::{InvalidServer, Server, ServerVariable},

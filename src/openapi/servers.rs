@@ -110,6 +110,8 @@ pub(super) fn public_url(url: &str, root_path: &RootPath) -> String {
     match url.strip_prefix('/') {
         // Paths of the document are appended to it, and bring a slash.
         Some("") => root_path.server_url().to_owned(),
+        // A host, as for a `Location`.
+        Some(rest) if rest.starts_with('/') => url.to_owned(),
         Some(rest) => {
             let missing = uri::missing_prefix(root_path.as_str(), rest.as_bytes());
             [missing, url].concat()
