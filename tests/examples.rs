@@ -230,3 +230,14 @@ fn a_bad_flag_is_told_in_one_line() {
         assert!(output.stdout.is_empty(), "{name} {flags}");
     }
 }
+
+#[test]
+fn tonic_calls_itself_under_the_prefix() {
+    let mut command = Command::new(example("tonic"));
+    command.args(["--listen", "127.0.0.1:0"]);
+    let (_example, [_, answer]) = Program::start_and_read(&mut command);
+    assert_eq!(
+        answer,
+        "/grpc/grpc.health.v1.Health/Check: HealthCheckResponse { status: Serving }"
+    );
+}
