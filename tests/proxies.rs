@@ -17,7 +17,7 @@ use serde_json::{json, Value};
 use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path};
 use support::{
     process::{free_addr, Example},
-    proxy::{directory, traefik_of_fastapis_page, Config, FILES},
+    proxy::{directory, traefik_of_fastapis_page, Config, FILES, GRPC_FILES},
 };
 use url::Url;
 
@@ -30,7 +30,7 @@ const KUBERNETES: [&str; 2] = [
 #[test]
 fn each_configuration_names_a_layer_and_is_in_the_readme() {
     let mut known = BTreeSet::new();
-    for file in [FILES, &KUBERNETES].concat() {
+    for file in [FILES, GRPC_FILES, &KUBERNETES].concat() {
         // Panics if this crate has no such layer.
         let _ = Config::read(file).layer();
         known.insert(directory().join(file));

@@ -27,7 +27,7 @@ impl Proxy {
 }
 
 /// A file of `examples/proxies/`. Its app is at 127.0.0.1:8000, its public side at port 9999, its
-/// prefix is `/api/v1`.
+/// prefix is `/api/v1`, or `/grpc` if it is in `GRPC_FILES`.
 #[derive(Clone, Debug)]
 pub struct Config {
     file: &'static str,
@@ -123,7 +123,10 @@ impl Config {
         let log = files.path().join("log");
         let mut program = Program::start_at(public, &mut command, log);
         if self.kind().name == "traefik" {
-            wait_for_routes(&mut program, public);
+            // Over HTTP, the answer to an unknown method of a service is 200 as well.
+            let is_grpc = GRPC_FILES.contains(&self.file);
+            let target = if is_grpc { "/grpc/app" } else { "/api/v1/app" };
+            wait_for_routes(&mut program, public, target);
         }
         Proxy {
             addr: public,
@@ -150,7 +153,7 @@ pub fn traefik_of_fastapis_page() -> Proxy {
     command.current_dir(files.path());
     let addr = SocketAddr::from(([127, 0, 0, 1], 9999));
     let mut program = Program::start_at(addr, &mut command, files.path().join("log"));
-    wait_for_routes(&mut program, addr);
+    wait_for_routes(&mut program, addr, "/api/v1/app");
     Proxy {
         addr,
         _program: program,
@@ -160,9 +163,9 @@ pub fn traefik_of_fastapis_page() -> Proxy {
 
 /// Traefik listens before it knows its routes.
 #[track_caller]
-fn wait_for_routes(traefik: &mut Program, public: SocketAddr) {
+fn wait_for_routes(traefik: &mut Program, public: SocketAddr, target: &str) {
     traefik.wait_until("it knows its routes", || {
-        let response = get_raw(public, "/api/v1/app");
+        let response = get_raw(public, target);
         response.is_ok_and(|response| response.starts_with("HTTP/1.1 200 "))
     });
 }
@@ -197,6 +200,9 @@ pub const FILES: &[&str] = &[
     "varnish/strip.vcl",
 ];
 
+/// The same for gRPC, with the prefix `/grpc`.
+pub const GRPC_FILES: &[&str] = &["nginx/grpc.conf", "traefik/grpc.toml", "envoy/grpc.yaml"];
+
 /// Those of `FILES` that are for `proxy`.
 pub fn files(proxy: &str) -> impl Iterator<Item = Config> + '_ {
     let files = FILES
@@ -225,6 +231,8 @@ macro_rules! layers {
 const LAYERS: &[NamedLayer] = layers! {
     RootPathLayer::new("/api/v1")
         => "--root-path /api/v1",
+    RootPathLayer::new("/grpc")
+        => "--root-path /grpc",
     RootPathLayer::new("/api/v1").rewrite(Rewrite::none())
         => "--root-path /api/v1 --rewrite none",
     RootPathLayer::new("").with_forwarded(ForwardedPrefix::x_forwarded_prefix("127.0.0.1".parse()?))
