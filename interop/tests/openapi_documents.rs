@@ -106,7 +106,7 @@ fn swagger_2(description: &str) -> String {
 
 /// With what only this version has.
 fn of_3_2() -> String {
-    let operation = r#"{ "responses": {}, "servers": [ { "url": "/files" } ] }"#;
+    let operation = r#"{ "responses": { "200": { "description": "Hello" } }, "servers": [ { "url": "/files" } ] }"#;
     format!(
         r#"{{
     "openapi": "3.2.0",
