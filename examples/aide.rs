@@ -2,7 +2,11 @@
 //!
 //! ```text
 //! cargo run --all-features --example aide
+//! cargo run --all-features --example gateway -- --route /a=http://127.0.0.1:8000 --route /b=http://127.0.0.1:8000
 //! ```
+//!
+//! The second one publishes it twice: open `/docs` at 127.0.0.1:8000, `/a/docs` and `/b/docs` at
+//! 127.0.0.1:9999.
 //!
 //! No prefix is written anywhere. The document is made once, and brought under the root path of
 //! each request on its way out; the pages ask for it by a relative URL.

@@ -2,7 +2,11 @@
 //!
 //! ```text
 //! cargo run --all-features --example utoipa
+//! cargo run --all-features --example gateway -- --route /a=http://127.0.0.1:8000 --route /b=http://127.0.0.1:8000
 //! ```
+//!
+//! The second one publishes it twice: open `/docs` at 127.0.0.1:8000, `/a/docs` and `/b/docs` at
+//! 127.0.0.1:9999.
 //!
 //! No prefix is written anywhere: the document is made for each request. Swagger UI asks for it by
 //! a relative URL. The page of Scalar has it inside, so it is made for each request as well. A root

@@ -55,11 +55,18 @@ use tower_layer::Layer;
 /// # Which clients
 ///
 /// Those of tonic: its `Endpoint` [ignores the path of its URI][1314]. With the layer around the
-/// channel, what is called is `/grpc/helloworld.Greeter/SayHello`:
+/// channel, what is called is `/grpc/grpc.health.v1.Health/Check`:
 ///
-/// ```ignore
+/// ```no_run
+/// use tonic::transport::Endpoint;
+/// use tonic_health::pb::health_client::HealthClient;
+/// use tower_root_path::AddPrefix;
+///
+/// # async fn connect() -> Result<(), tonic::transport::Error> {
 /// let channel = Endpoint::from_static("http://gateway.example").connect().await?;
-/// let mut greeter = GreeterClient::new(AddPrefix::new(channel, "/grpc"));
+/// let client = HealthClient::new(AddPrefix::new(channel, "/grpc"));
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// And those of hyper-util, which are services as they are:

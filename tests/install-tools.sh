@@ -2,7 +2,7 @@
 # Installs, on Debian, what the ignored tests need. What is there already stays as it is.
 #
 #     tests/install-tools.sh
-#     cargo test --all-features -- --ignored
+#     cargo test --workspace --all-features -- --ignored
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

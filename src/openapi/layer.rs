@@ -53,8 +53,10 @@ const VALIDATORS: [HeaderName; 7] = [
 /// Layer that applies [`OpenApiService`]: brings an OpenAPI document under the root path of each
 /// request, whatever has made it.
 ///
-/// Place it inside of [`RootPathLayer`](crate::RootPathLayer). At the paths it is told, and only
-/// for JSON that is an OpenAPI document, it edits
+/// Place it inside of [`RootPathLayer`](crate::RootPathLayer), and where a sub-app has a document of
+/// its own, another one inside of its `RootPathLayer::nested()`. At the paths it is told, and only
+/// for a response of status 200 whose content is JSON (`application/json`, `…+json`) and an OpenAPI
+/// document, it edits
 ///
 /// | version | what | with the root path `/api/v1` |
 /// |---|---|---|
@@ -62,11 +64,18 @@ const VALIDATORS: [HeaderName; 7] = [
 /// | 3.x | URLs in `servers` of the document, of path items and of operations that begin with a slash | `/` becomes `/api/v1`, `/v2` becomes `/api/v1/v2` |
 /// | 2.0 | `basePath` | the same |
 ///
-/// Every other byte stays, and the order of keys. `Content-Length` is that of the edited document;
-/// validators, such as `ETag`, are dropped. Conditions and ranges in the request are not passed
-/// on, and no coding is accepted, since only the whole document in plain bytes can be edited. What
-/// is larger than the [`limit`](Self::limit), compressed all the same, or no such document passes
-/// as it is.
+/// Every other byte stays, and the order of keys. Not edited are the servers of callbacks, webhooks
+/// and links, which may be anybody's, the `host` of 2.0, and other URLs, such as `tokenUrl`: write
+/// them relative. Without a root path nothing is edited, and nothing below holds.
+///
+/// `Content-Length` is that of the edited document; validators, such as `ETag`, are dropped. HEAD
+/// reaches the app as GET, since the length is known only then. Conditions and ranges in the request
+/// are not passed on, and no coding is accepted, since only the whole document in plain bytes can be
+/// edited. What is larger than the [`limit`](Self::limit), compressed all the same, or no such
+/// document passes as it is.
+///
+/// The document is parsed for each request, in a time that grows with its size: milliseconds for each
+/// megabyte.
 ///
 /// Where the root path is forwarded, the `Vary` of [`RootPathLayer`](crate::RootPathLayer) keeps
 /// caches from mixing the documents up; whoever turns that off has to tell them otherwise.

@@ -8,7 +8,8 @@ use crate::{uri, RootPath};
 /// The list is FastAPI's: the root path first, unless an entry already is it (then the entry
 /// stays where it is, with its description). A trailing slash makes no difference to that. Own
 /// entries that begin with a slash are paths of the app, so they follow the rule of a rewritten
-/// `Location`: with the root path `/api/v1`, `/v2` is `/api/v1/v2`, and `/` is `/api/v1` itself.
+/// `Location`: with the root path `/api/v1`, `/v2` is `/api/v1/v2`, and `/` is `/api/v1` itself. (Of a
+/// mount nothing is known here: in a sub-app they are paths of the sub-app.)
 /// Without a root path the list is the developer's own.
 ///
 /// Leave the key out of the document if the list is empty.
