@@ -174,6 +174,16 @@ impl ForwardedPrefix {
     /// let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::private())
     ///     .peer_addr(|extensions| Some(extensions.get::<ProxyProtocol>()?.source));
     /// ```
+    ///
+    /// A tonic server that is given TLS streams, instead of doing the TLS itself, keeps it in its
+    /// `TlsConnectInfo` alone, a type that is there only with one of tonic's TLS features:
+    ///
+    /// ```ignore
+    /// forwarded.peer_addr(|extensions| {
+    ///     let info = extensions.get::<TlsConnectInfo<TcpConnectInfo>>()?;
+    ///     Some(info.get_ref().remote_addr()?.ip())
+    /// });
+    /// ```
     #[must_use]
     pub fn peer_addr<F>(mut self, peer: F) -> Self
     where
