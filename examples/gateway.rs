@@ -1,12 +1,20 @@
-//! A gateway: publishes several apps under a prefix each, and tells each of them its own.
+//! A gateway: publishes several apps under a prefix each, and tells each of them its own. What sends
+//! the requests on is in `shared/proxy.rs`.
 //!
 //! ```text
 //! cargo run --all-features --example gateway
-//! cargo run --all-features --example gateway -- --route /api=http://127.0.0.1:8000
+//! cargo run --all-features --example gateway -- --route /api=http://127.0.0.1:8000 --route /grpc=h2c://127.0.0.1:50051
 //! ```
 //!
-//! The first one brings two apps of its own. A gateway may stand behind another one; the inner one
-//! is then told so, by `--trust-previous-hop`.
+//! The first one brings two apps of its own. Behind another gateway it has to be told so:
+//!
+//! ```text
+//! cargo run --all-features --example gateway -- --trust-previous-hop
+//! cargo run --all-features --example gateway -- --listen 127.0.0.1:9998 --route /outer=http://127.0.0.1:9999
+//! curl -i http://127.0.0.1:9998/outer/shop/
+//! ```
+//!
+//! It has no TLS, no timeouts and no limits: those are for a gateway that the world can reach.
 
 mod shared;
 
@@ -17,7 +25,7 @@ use axum::{
 };
 use clap::Parser;
 use shared::proxy::{forward, Upstream};
-use std::{net::SocketAddr, str::FromStr};
+use std::{collections::HashSet, net::SocketAddr, str::FromStr};
 use tower::Layer;
 use tower_root_path::{ForwardedPrefix, RootPath, RootPathLayer, StripPrefixLayer, TrustedProxies};
 
@@ -71,7 +79,14 @@ async fn main() {
     }
     let mut gateway = Router::new().without_v07_checks();
     let mut pages = Vec::new();
+    let mut prefixes = HashSet::new();
     for Route { prefix, upstream } in routes {
+        if !prefixes.insert(prefix.clone()) {
+            shared::cli::fail(format!("--route: {prefix:?} is there twice"), 2);
+        }
+        if upstream.is_for_browsers() {
+            pages.push(format!("{prefix}/"));
+        }
         let mut layer = StripPrefixLayer::new(prefix.clone());
         if args.trust_previous_hop {
             layer = layer.trust_previous_hop();
@@ -84,7 +99,6 @@ async fn main() {
                 gateway = gateway.route_service(&path, app.clone());
             }
         }
-        pages.push(format!("{prefix}/"));
     }
     let pages: Vec<_> = pages.iter().map(String::as_str).collect();
     shared::cli::serve(listener, gateway, &pages).await;

@@ -14,7 +14,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use std::{convert::Infallible, net::SocketAddr};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 use tower::ServiceBuilder;
 use tower_root_path::{ForwardedPrefix, PeerAddr, RootPath, RootPathLayer, TrustedProxies};
 
@@ -41,9 +41,14 @@ async fn main() {
     let told = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
     let layer = RootPathLayer::new("/api/v1").with_forwarded(told);
     loop {
-        // What fails to be accepted is the client's affair; there are others.
-        let Ok((stream, peer_addr)) = listener.accept().await else {
-            continue;
+        let (stream, peer_addr) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // There may be no file left for it, and then some time has to pass.
+                eprintln!("{error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
         };
         let service = ServiceBuilder::new()
             .map_request(move |mut request: Request<Incoming>| {

@@ -183,7 +183,8 @@ impl<S> Layer<S> for AddPrefixLayer {
 /// # Errors
 ///
 /// `http` takes 65,534 bytes of path and query. A request that the prefix makes longer is dropped,
-/// the inner service is not called, and the response is an [`InvalidPrefixedPath`]. As in tower's own
+/// the inner service is not called, and the response is an [`InvalidPrefixedPath`]. (What `poll_ready`
+/// had reserved there, such as a permit, is kept for the next request of this clone.) As in tower's own
 /// middleware, the error is a [`BoxError`], since the inner service's has no room for another:
 ///
 /// ```

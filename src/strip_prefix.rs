@@ -21,6 +21,9 @@ use tower_layer::Layer;
 /// in `Connection`. Where the gateway has a gateway in front of it, see
 /// [`trust_previous_hop`](Self::trust_previous_hop).
 ///
+/// What sends the request on may pass an upgrade to `websocket`, but must not pass one to `h2c`: the
+/// requests behind that come past this layer.
+///
 /// # Example
 ///
 /// ```
@@ -151,10 +154,12 @@ where
             trusts_previous_hop,
         } = &self.layer;
 
+        let headers = request.headers_mut();
         if !trusts_previous_hop {
-            remove_every_spelling(request.headers_mut(), &X_FORWARDED_PREFIX);
+            headers.remove(X_FORWARDED_PREFIX);
         }
-        remove_connection_option(request.headers_mut(), &X_FORWARDED_PREFIX);
+        remove_other_spellings(headers, &X_FORWARDED_PREFIX);
+        remove_connection_option(headers, &X_FORWARDED_PREFIX);
         if !prefix.is_empty() && uri::strip_from(request.uri_mut(), prefix.as_str()) {
             // Fails only in a map of 2^15 headers, more than any server takes.
             let _ = request
@@ -165,8 +170,9 @@ where
     }
 }
 
-/// Servers that hand headers on as variables take `_` (CGI, WSGI) and `.` (PHP) for `-`.
-fn remove_every_spelling(headers: &mut HeaderMap, name: &HeaderName) {
+/// Servers that hand headers on as variables take `_` (CGI, WSGI) and `.` (PHP) for `-`. No gateway
+/// spells it so.
+fn remove_other_spellings(headers: &mut HeaderMap, name: &HeaderName) {
     let folded = |byte| {
         if matches!(byte, b'_' | b'.') {
             b'-'
@@ -177,6 +183,7 @@ fn remove_every_spelling(headers: &mut HeaderMap, name: &HeaderName) {
     let spellings = headers
         .keys()
         .filter(|key| key.as_str().bytes().map(folded).eq(name.as_str().bytes()))
+        .filter(|key| *key != name)
         .cloned()
         .collect::<Vec<_>>();
     for spelling in spellings {

@@ -205,7 +205,8 @@ async fn a_refused_request_is_dropped_and_the_service_stays_usable() {
     let refused = client.ready().await.unwrap().call(request(MAX_LEN));
     assert_eq!(Rc::strong_count(&body), 1, "nobody holds the request");
     assert_eq!(calls.get(), 0);
-    refused.await.unwrap_err();
+    let refused = refused.await.unwrap_err();
+    assert_eq!(refused.source().unwrap().to_string(), "uri too long");
 
     let sent = client.ready().await.unwrap().call(request(MAX_LEN - 2));
     sent.await.unwrap();

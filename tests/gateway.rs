@@ -4,18 +4,21 @@
 mod support;
 
 use ::axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::ws::{Message, WebSocketUpgrade},
-    http::HeaderMap,
+    http::{HeaderMap, Request, Version},
     response::{IntoResponse, Response},
     routing::{any, get},
     Router,
 };
 use futures_util::{SinkExt, StreamExt};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{json, Value};
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
+    thread,
 };
 use support::{
     axum::serve,
@@ -46,6 +49,36 @@ fn values<'a>(arrived: &'a Value, name: &str) -> Vec<&'a str> {
     let headers = arrived["headers"].as_array().unwrap().iter();
     let lines = headers.filter(|pair| pair[0] == name);
     lines.map(|pair| pair[1].as_str().unwrap()).collect()
+}
+
+/// The response of the gateway to these bytes, until it closes.
+fn raw(gateway: &Example, request: &str) -> String {
+    let mut stream = TcpStream::connect(gateway.addr()).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
+}
+
+/// An upstream that answers each request by these bytes.
+fn canned(response: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if stream.read(&mut byte).unwrap_or(0) == 0 {
+                    break;
+                }
+                seen.extend(byte);
+            }
+            let _ = stream.write_all(response.as_bytes());
+        }
+    });
+    url
 }
 
 #[test]
@@ -101,16 +134,18 @@ fn what_is_for_one_connection_stays_there() {
     let app = Example::whoami(&[]);
     let gateway = gateway("/api", &app.url(""), &[]);
     let lines = [
-        "Connection: X-Mine, keep-alive, X-Forwarded-Prefix",
+        "Connection: X-Mine, Host, X-Forwarded-Prefix",
         "X-Mine: 1",
         "X-Other: 2",
         "Keep-Alive: timeout=5",
         "TE: trailers",
-        "Trailer: X-T",
         "Proxy-Connection: keep-alive",
         "Proxy-Authorization: Basic x",
+        "Proxy-Authenticate: Basic",
         // Not asked for in `Connection`.
-        "Upgrade: h2c",
+        "Upgrade: websocket",
+        "Connection: X-Second",
+        "X-Second: 1",
     ];
     let shown = arrived(&gateway, "/api/x", &lines);
     let names = shown["headers"].as_array().unwrap().iter();
@@ -125,6 +160,133 @@ fn what_is_for_one_connection_stays_there() {
         "via",
     ];
     assert_eq!(names, expected);
+    assert_eq!(values(&shown, "host"), [gateway.addr().to_string()]);
+    assert_eq!(values(&shown, "via"), ["1.1 gateway"]);
+
+    let upstream = "HTTP/1.1 200 OK\r\nConnection: close, X-Up\r\nX-Up: 1\r\nX-Kept: 2\r\n\
+                    Keep-Alive: timeout=5\r\nContent-Length: 0\r\n\r\n";
+    let gateway = self::gateway("/api", &canned(upstream), &[]);
+    let (head, _) = head_and_body(&gateway, "/api/x", &[]);
+    let mut lines = head.lines().map(str::to_lowercase);
+    assert!(lines.any(|line| line == "x-kept: 2"), "{head}");
+    assert!(
+        !head.contains("x-up") && !head.contains("keep-alive"),
+        "{head}"
+    );
+}
+
+/// Behind such a tunnel there would be requests that nobody strips.
+#[test]
+fn nothing_but_a_web_socket_is_switched_to() {
+    let app = Example::whoami(&[]);
+    let gateway = gateway("/api", &app.url(""), &[]);
+    let lines = [
+        "Connection: Upgrade, HTTP2-Settings",
+        "Upgrade: h2c",
+        "HTTP2-Settings: AAMAAABk",
+    ];
+    let shown = arrived(&gateway, "/api/x", &lines);
+    for name in ["connection", "upgrade", "http2-settings"] {
+        assert_eq!(values(&shown, name), [""; 0], "{name}");
+    }
+
+    // The upstream switches, to what nobody asked for.
+    let switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\
+                     Upgrade: h2c\r\n\r\n";
+    let gateway = self::gateway("/api", &canned(switching), &[]);
+    for lines in [&[][..], &["Connection: Upgrade", "Upgrade: websocket"]] {
+        let (head, _) = head_and_body(&gateway, "/api/x", lines);
+        assert!(head.starts_with("HTTP/1.1 502 "), "{lines:?}: {head}");
+    }
+}
+
+#[test]
+fn the_host_is_the_one_that_counts() {
+    let app = Example::whoami(&[]);
+    let gateway = gateway("/api", &app.url(""), &[]);
+    for (target, hosts, expected) in [
+        ("/api/x", "Host: public.example\r\n", Some("public.example")),
+        (
+            "http://uri.example/api/x",
+            "Host: other.example\r\n",
+            Some("uri.example"),
+        ),
+        (
+            "http://u:p@uri.example/api/x",
+            "Host: uri.example\r\n",
+            Some("uri.example"),
+        ),
+        ("/api/x", "Host: a.example\r\nHost: b.example\r\n", None),
+    ] {
+        let request = format!("GET {target} HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        let response = raw(&gateway, &request);
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        match expected {
+            None => assert!(head.starts_with("HTTP/1.1 400 "), "{target}: {head}"),
+            Some(host) => {
+                let shown = serde_json::from_str(body).unwrap();
+                assert_eq!(values(&shown, "host"), [host], "{target} {hosts}");
+                assert_eq!(
+                    values(&shown, "x-forwarded-host"),
+                    [host],
+                    "{target} {hosts}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn http_2_becomes_http_1() {
+    let app = Example::whoami(&[]);
+    let gateway = gateway("/api", &app.url(""), &[]);
+    let request = Request::get(gateway.url("/api/x"))
+        .version(Version::HTTP_2)
+        .header("host", "evil.example")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2")
+        .header("te", "trailers");
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http::<Empty<Bytes>>();
+    let response = client.request(request.body(Empty::new()).unwrap()).await;
+    let body = response.unwrap().into_body().collect().await.unwrap();
+    let shown = serde_json::from_slice(&body.to_bytes()).unwrap();
+    assert_eq!(values(&shown, "host"), [gateway.addr().to_string()]);
+    assert_eq!(values(&shown, "cookie"), ["a=1; b=2"]);
+    assert_eq!(values(&shown, "te"), [""; 0]);
+    assert_eq!(values(&shown, "via"), ["2 gateway"]);
+    assert_eq!(shown["version"], "HTTP/1.1");
+}
+
+#[test]
+fn a_prefix_may_be_any_root_path() {
+    let app = Example::whoami(&["--trust", "127.0.0.1"]);
+    for prefix in ["", "/*x", "/:y", "/a(b)=*:x", "/a/b"] {
+        let gateway = gateway(prefix, &app.url("/"), &["--route", "/a=http://127.0.0.1:1"]);
+        let shown = arrived(&gateway, &format!("{prefix}/x"), &[]);
+        assert_eq!(shown["root_path"], prefix);
+        assert_eq!(shown["path"], "/x", "{prefix}");
+    }
+}
+
+#[test]
+fn its_own_apps_may_be_behind_two() {
+    let inner = Example::start("gateway", &["--trust-previous-hop"]);
+    let outer = gateway("/eu", &inner.url(""), &[]);
+    let (head, _) = head_and_body(&outer, "/eu/shop/", &[]);
+    assert!(head.contains("\r\nlocation: /eu/shop/hello\r\n"), "{head}");
+}
+
+/// RFC 9110, section 6.5.
+#[test]
+fn trailers_pass() {
+    let upstream = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n\
+                    3\r\none\r\n0\r\nx-sum: 1\r\n\r\n";
+    let gateway = gateway("/api", &canned(upstream), &[]);
+    let request = "GET /api/x HTTP/1.1\r\nHost: x\r\nTE: trailers\r\nConnection: close\r\n\r\n";
+    let response = raw(&gateway, request);
+    assert!(response.ends_with("0\r\nx-sum: 1\r\n\r\n"), "{response}");
 }
 
 #[test]
@@ -135,6 +297,9 @@ fn what_a_client_says_of_itself_does_not_count() {
         "X-Forwarded-Host: evil.example",
         "X-Forwarded-Proto: https",
         "Forwarded: for=203.0.113.9",
+        "X_Forwarded_For: 203.0.113.9",
+        "X-Forwarded-Port: 1",
+        "X-Real-IP: 203.0.113.9",
     ];
     let edge = gateway("/api", &app.url(""), &[]);
     let shown = arrived(&edge, "/api/x", &lies);
@@ -142,7 +307,14 @@ fn what_a_client_says_of_itself_does_not_count() {
     assert_eq!(values(&shown, "x-forwarded-host"), values(&shown, "host"));
     assert_eq!(values(&shown, "x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(values(&shown, "x-forwarded-proto"), ["http"]);
-    assert_eq!(values(&shown, "forwarded"), [""; 0]);
+    for name in [
+        "forwarded",
+        "x_forwarded_for",
+        "x-forwarded-port",
+        "x-real-ip",
+    ] {
+        assert_eq!(values(&shown, name), [""; 0], "{name}");
+    }
 
     // Another gateway has seen to it.
     let inner = gateway("/api", &app.url(""), &["--trust-previous-hop"]);
@@ -215,7 +387,11 @@ async fn an_upstream_that_is_gone_is_a_bad_gateway() {
 fn the_upstream_may_speak_http_2() {
     let app = Example::whoami(&[]);
     let gateway = gateway("/api", &app.url("").replace("http:", "h2c:"), &[]);
-    let shown = arrived(&gateway, "/api/x", &[]);
+    let shown = arrived(&gateway, "/api/x", &["TE: trailers"]);
     assert_eq!(shown["version"], json!("HTTP/2.0"));
     assert_eq!(shown["path"], "/x");
+    assert_eq!(values(&shown, "te"), ["trailers"]);
+    let host = gateway.addr().to_string();
+    assert_eq!(values(&shown, "x-forwarded-host"), [host]);
+    assert_eq!(values(&shown, "host"), [""; 0]);
 }

@@ -73,7 +73,17 @@ async fn a_client_cannot_have_the_header_dropped() {
             StripPrefixLayer::new("/v1").trust_previous_hop(),
         ] {
             let lines: Vec<_> = lines.iter().map(|line| (CONNECTION, *line)).collect();
+            let outside = seen(&layer, get_with("/app", &lines)).await;
             let request = seen(layer, get_with("/v1/app", &lines)).await;
+            assert_eq!(
+                outside
+                    .headers()
+                    .get_all(CONNECTION)
+                    .iter()
+                    .collect::<Vec<_>>(),
+                kept,
+                "{lines:?}"
+            );
             let left = request.headers().get_all(CONNECTION).iter();
             assert_eq!(left.collect::<Vec<_>>(), kept, "{lines:?}");
             assert_eq!(told(&request), ["/v1"], "{lines:?}");
@@ -88,6 +98,15 @@ async fn a_trusted_hop_before_stays_in_front() {
     assert_eq!(told(&request), ["/api", "/v1"]);
     let request = seen(&layer, get_with("/other", &[(PREFIX, "/api")])).await;
     assert_eq!(told(&request), ["/api"]);
+
+    // No gateway spells it so.
+    let spoofed = [
+        ("x_forwarded_prefix", "/evil"),
+        ("x.forwarded.prefix", "/evil"),
+    ];
+    let request = seen(&layer, get_with("/v1/app", &spoofed)).await;
+    assert_eq!(request.headers().len(), 2, "{:?}", request.headers());
+    assert_eq!(told(&request), ["/v1"]);
 }
 
 #[tokio::test]

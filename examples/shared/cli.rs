@@ -53,7 +53,8 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, pages: &[&str]) {
     axum::serve(listener, app).await.expect("serving goes on");
 }
 
-fn fail(reason: impl fmt::Display, status: i32) -> ! {
+/// Ends the program, and says why.
+pub(crate) fn fail(reason: impl fmt::Display, status: i32) -> ! {
     eprintln!("error: {reason}");
     process::exit(status);
 }

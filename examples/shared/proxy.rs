@@ -5,30 +5,29 @@ use axum::{
     extract::{ConnectInfo, Request, State},
     http::{
         header::{
-            HeaderName, CONNECTION, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-            TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+            HeaderName, CONNECTION, COOKIE, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+            TRANSFER_ENCODING, UPGRADE, VIA,
         },
         uri::Authority,
-        HeaderMap, HeaderValue, Response, StatusCode, Uri, Version,
+        HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, Version,
     },
     response::IntoResponse,
 };
-use hyper::upgrade;
+use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::{
     client::legacy::{connect::HttpConnector, Client},
     rt::{TokioExecutor, TokioIo},
 };
 use std::{error::Error, net::SocketAddr, str::FromStr};
 
-/// What is for one connection only (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 9] = [
+/// What is for one connection only: RFC 9110, section 7.6.1, and the credentials for a proxy.
+const HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
     PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
     TE,
-    TRAILER,
     TRANSFER_ENCODING,
     UPGRADE,
 ];
@@ -37,7 +36,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// An app to pass requests on to: `http://HOST:PORT`, or `h2c://HOST:PORT` for gRPC.
+/// An app to pass requests on to: `http://HOST:PORT`, or for gRPC `h2c://HOST:PORT`, which is told
+/// that address for a host.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
     client: Client<HttpConnector, Body>,
@@ -55,12 +55,20 @@ impl FromStr for Upstream {
             Some(("h2c", authority)) => (Version::HTTP_2, authority),
             _ => return Err(format!("{url:?} must begin with http:// or h2c://")),
         };
-        let authority = authority.trim_end_matches('/').parse();
+        let authority: Authority = authority
+            .trim_end_matches('/')
+            .parse()
+            .map_err(|error| format!("{url:?}: {error}"))?;
+        // Neither a port that is none, nor credentials.
+        let port = authority.port_u16().map(|port| format!(":{port}"));
+        if authority.as_str() != format!("{}{}", authority.host(), port.unwrap_or_default()) {
+            return Err(format!("{url:?} must be of the form SCHEME://HOST:PORT"));
+        }
         Ok(Self {
             client: Client::builder(TokioExecutor::new())
                 .http2_only(version == Version::HTTP_2)
                 .build_http(),
-            authority: authority.map_err(|error| format!("{url:?}: {error}"))?,
+            authority,
             version,
             trusts_previous_hop: false,
         })
@@ -74,6 +82,11 @@ impl Upstream {
         self
     }
 
+    /// Whether a browser can be told to go there.
+    pub(crate) fn is_for_browsers(&self) -> bool {
+        self.version != Version::HTTP_2
+    }
+
     fn uri(&self, uri: &Uri) -> Option<Uri> {
         let path_and_query = uri.path_and_query()?.as_str();
         let uri = Uri::builder().scheme("http");
@@ -81,24 +94,66 @@ impl Upstream {
         uri.path_and_query(path_and_query).build().ok()
     }
 
-    /// Who asked, and for which host. What a client says of that itself counts for nothing.
-    fn tell_of_client(&self, peer: SocketAddr, headers: &mut HeaderMap) {
-        let value = |text: &str| HeaderValue::from_str(text).expect("an address is a value");
+    /// Makes `request` one to the upstream, and tells which upgrade it asks for.
+    fn address(
+        &self,
+        request: &mut Request,
+        peer: SocketAddr,
+    ) -> Result<Option<HeaderValue>, StatusCode> {
+        // A WebSocket over HTTP/2 among them, which would have to become one over HTTP/1.1.
+        if request.method() == Method::CONNECT {
+            return Err(StatusCode::NOT_IMPLEMENTED);
+        }
+        let uri = self.uri(request.uri()).ok_or(StatusCode::BAD_REQUEST)?;
+        let authority = request.uri().authority().cloned();
+        let received = request.version();
+        *request.uri_mut() = uri;
+        *request.version_mut() = self.version;
+
+        let headers = request.headers_mut();
+        set_host(headers, authority.as_ref())?;
+        let upgrade = requested_upgrade(headers).filter(|_| self.version == Version::HTTP_11);
+        let takes_trailers = headers.get(TE).is_some_and(|te| te == "trailers");
+        remove_hop_by_hop(headers);
+        self.tell_of_client(headers, peer);
+        headers.append(VIA, via(received));
+        if let Some(protocol) = &upgrade {
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(UPGRADE, protocol.clone());
+        }
+        if self.version == Version::HTTP_2 {
+            headers.remove(HOST);
+            // gRPC asks for it.
+            if takes_trailers {
+                headers.insert(TE, HeaderValue::from_static("trailers"));
+            }
+        } else {
+            join_cookies(headers);
+        }
+        Ok(upgrade)
+    }
+
+    /// Who asked, and for which host. What a client says of that itself counts for nothing, in
+    /// whatever spelling; its prefix is the affair of `StripPrefixLayer`.
+    fn tell_of_client(&self, headers: &mut HeaderMap, peer: SocketAddr) {
         if !self.trusts_previous_hop {
-            for name in [
-                &FORWARDED,
-                &X_FORWARDED_FOR,
-                &X_FORWARDED_HOST,
-                &X_FORWARDED_PROTO,
-            ] {
+            let said = headers.keys().filter(|name| {
+                let name = name.as_str().replace(['_', '.'], "-");
+                let is_of_proxies =
+                    name.starts_with("x-forwarded-") && name != "x-forwarded-prefix";
+                is_of_proxies || name == "forwarded" || name == "x-real-ip"
+            });
+            for name in said.cloned().collect::<Vec<_>>() {
                 headers.remove(name);
             }
-            if let Some(host) = headers.get(HOST).cloned() {
-                headers.insert(X_FORWARDED_HOST, host);
-            }
-            headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
         }
-        headers.append(X_FORWARDED_FOR, value(&peer.ip().to_string()));
+        if let Some(host) = headers.get(HOST).cloned() {
+            headers.entry(X_FORWARDED_HOST).or_insert(host);
+        }
+        let http = HeaderValue::from_static("http");
+        headers.entry(X_FORWARDED_PROTO).or_insert(http);
+        let peer = HeaderValue::from_str(&peer.ip().to_string()).expect("an address is a value");
+        headers.append(X_FORWARDED_FOR, peer);
     }
 }
 
@@ -108,66 +163,55 @@ pub(crate) async fn forward(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
 ) -> Response<Body> {
-    let Some(uri) = upstream.uri(request.uri()) else {
-        return StatusCode::BAD_REQUEST.into_response();
+    let asked = match upstream.address(&mut request, peer) {
+        Ok(asked) => asked,
+        Err(status) => return status.into_response(),
     };
-    // Over HTTP/2 the host is in the URI.
-    if let Some(authority) = request.uri().authority() {
-        let host = HeaderValue::from_str(authority.as_str()).expect("an authority is a value");
-        request.headers_mut().entry(HOST).or_insert(host);
-    }
-    let upgrade = requested_upgrade(request.headers());
-    let upgrade = upgrade.filter(|_| upstream.version == Version::HTTP_11);
-    let takes_trailers = request.headers().get(TE).is_some_and(|te| te == "trailers");
-    remove_hop_by_hop(request.headers_mut());
-    upstream.tell_of_client(peer, request.headers_mut());
-    let via = match request.version() {
-        Version::HTTP_2 => HeaderValue::from_static("2 gateway"),
-        _ => HeaderValue::from_static("1.1 gateway"),
-    };
-    request.headers_mut().append(VIA, via);
-    if let Some(protocol) = &upgrade {
-        let headers = request.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, protocol.clone());
-    }
-    if upstream.version == Version::HTTP_2 {
-        request.headers_mut().remove(HOST);
-        // gRPC asks for it.
-        if takes_trailers {
-            request
-                .headers_mut()
-                .insert(TE, HeaderValue::from_static("trailers"));
-        }
-    }
-    *request.uri_mut() = uri;
-    *request.version_mut() = upstream.version;
     let client_side = upgrade::on(&mut request);
-
-    match upstream.client.request(request).await {
-        Ok(mut response) => {
-            let upgraded = response.headers().get(UPGRADE).cloned();
-            remove_hop_by_hop(response.headers_mut());
-            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                let headers = response.headers_mut();
-                headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-                headers.extend(upgraded.map(|protocol| (UPGRADE, protocol)));
-                let upstream_side = upgrade::on(&mut response);
-                tokio::spawn(tunnel(client_side, upstream_side));
-            }
-            response.into_response()
-        }
-        Err(error) => (StatusCode::BAD_GATEWAY, format!("{error}\n")).into_response(),
+    let mut response = match upstream.client.request(request).await {
+        Ok(response) => response,
+        Err(error) => return (StatusCode::BAD_GATEWAY, format!("{error}\n")).into_response(),
+    };
+    let switched_to = response.headers().get(UPGRADE).cloned();
+    remove_hop_by_hop(response.headers_mut());
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let is_asked_for = |protocol: &HeaderValue| asked.is_some() && is_web_socket(protocol);
+        let Some(protocol) = switched_to.filter(is_asked_for) else {
+            return StatusCode::BAD_GATEWAY.into_response();
+        };
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol);
+        let upstream_side = upgrade::on(&mut response);
+        tokio::spawn(tunnel(client_side, upstream_side));
     }
+    response.into_response()
 }
 
-/// The protocol to which the client wants to switch, such as `websocket`.
+/// A host in the URI is the one that counts (RFC 9112, section 3.2.2; RFC 9113, section 8.3.1).
+fn set_host(headers: &mut HeaderMap, authority: Option<&Authority>) -> Result<(), StatusCode> {
+    if headers.get_all(HOST).iter().count() > 1 {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    if let Some(authority) = authority {
+        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+        let host = HeaderValue::from_str(host).expect("an authority is a value");
+        headers.insert(HOST, host);
+    }
+    Ok(())
+}
+
+/// The upgrade to a WebSocket, if the client asks for it. No other one: behind `h2c` there would be
+/// further requests, which nobody strips, and of which nobody tells who sent them.
 fn requested_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut options = connection_options(headers);
-    options
-        .any(|option| option.eq_ignore_ascii_case("upgrade"))
-        .then_some(())?;
-    headers.get(UPGRADE).cloned()
+    let is_asked_for = options.any(|option| option.eq_ignore_ascii_case("upgrade"));
+    let protocol = headers.get(UPGRADE).filter(|_| is_asked_for);
+    protocol.filter(|protocol| is_web_socket(protocol)).cloned()
+}
+
+fn is_web_socket(protocol: &HeaderValue) -> bool {
+    protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
 }
 
 fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
@@ -178,14 +222,33 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named = connection_options(headers).filter_map(|option| option.parse().ok());
+    let named = named.filter(|name| name != HOST);
     for name in named.chain(HOP_BY_HOP).collect::<Vec<HeaderName>>() {
         headers.remove(name);
     }
 }
 
+/// HTTP/2 may split them, and HTTP/1.1 may not (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let lines = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let lines: Vec<_> = lines.collect();
+    if lines.len() > 1 {
+        let joined = HeaderValue::from_bytes(&lines.join(&b"; "[..]));
+        headers.insert(COOKIE, joined.expect("parts of values are a value"));
+    }
+}
+
+fn via(received: Version) -> HeaderValue {
+    HeaderValue::from_static(match received {
+        Version::HTTP_2 => "2 gateway",
+        Version::HTTP_10 => "1.0 gateway",
+        _ => "1.1 gateway",
+    })
+}
+
 async fn tunnel(
-    client: upgrade::OnUpgrade,
-    upstream: upgrade::OnUpgrade,
+    client: OnUpgrade,
+    upstream: OnUpgrade,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let (client, upstream) = tokio::try_join!(client, upstream)?;
     let (mut client, mut upstream) = (TokioIo::new(client), TokioIo::new(upstream));

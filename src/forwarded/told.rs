@@ -45,7 +45,7 @@ impl Told {
                 %header,
                 "ignored a forwarded root path, since the address of the peer is not known: axum \
                  needs `into_make_service_with_connect_info::<SocketAddr>()`, another server a \
-                 `PeerAddr` in the request extensions",
+                 `PeerAddr` in the request extensions or `ForwardedPrefix::peer_addr`",
             ),
             reason => tracing::warn!(%header, "ignored a forwarded root path: {reason}"),
         }
