@@ -1,5 +1,4 @@
 //! The client's side, with clients and servers that are real.
-#![cfg(feature = "axum")]
 
 mod support;
 

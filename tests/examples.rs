@@ -2,6 +2,10 @@
 
 mod support;
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioExecutor;
 use reqwest::{
     blocking::{Client, Response},
     redirect::Policy,
@@ -239,13 +243,32 @@ fn a_bad_flag_is_told_in_one_line() {
     }
 }
 
-#[test]
-fn tonic_calls_itself_under_the_prefix() {
+#[tokio::test]
+async fn tonic_calls_itself_under_the_prefix() {
     let mut command = Command::new(example("tonic"));
     command.args(["--listen", "127.0.0.1:0"]);
-    let (_example, [_, answer]) = Program::start_and_read(&mut command);
+    let (_example, [_, answer, curls @ ..]) = Program::start_and_read::<4>(&mut command);
     assert_eq!(
         answer,
         "/grpc/grpc.health.v1.Health/Check: HealthCheckResponse { status: Serving }"
     );
+    // What it prints to try: an empty message, to both paths.
+    for (curl, prefix) in curls.iter().zip(["/grpc", ""]) {
+        let url = curl.split(' ').find(|word| word.starts_with("http://"));
+        let url = url.unwrap_or_else(|| panic!("{curl}"));
+        assert!(
+            url.ends_with(&format!("{prefix}/grpc.health.v1.Health/Check")),
+            "{curl}"
+        );
+        let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+            .http2_only(true)
+            .build_http();
+        let request = Request::post(url)
+            .header("content-type", "application/grpc")
+            .body(Full::<Bytes>::from(vec![0; 5]));
+        let response = client.request(request.unwrap()).await.unwrap();
+        let answer = response.into_body().collect().await.unwrap();
+        assert_eq!(answer.trailers().unwrap()["grpc-status"], "0", "{curl}");
+        assert!(answer.to_bytes().ends_with(&[8, 1]), "{curl}");
+    }
 }

@@ -1,5 +1,4 @@
 //! The example `gateway`: a reverse proxy made of `StripPrefixLayer`.
-#![cfg(feature = "axum")]
 
 mod support;
 

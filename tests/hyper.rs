@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::{header::LOCATION, Request, Response, Version};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use support::process::{get_raw, Example};
+use std::process::Command;
+use support::process::{example, get_raw, Example, Program};
 
 /// The response over HTTP/1.1 or HTTP/2.
 async fn get(version: Version, url: &str, prefix: Option<&str>) -> Response<Bytes> {
@@ -52,6 +53,34 @@ async fn both_versions_of_http_are_served_under_the_prefix() {
             assert_eq!(response.headers()["vary"], "x-forwarded-prefix", "{case}");
         }
     }
+}
+
+#[tokio::test]
+async fn what_it_prints_to_try_works() {
+    let mut command = Command::new(example("hyper"));
+    command.args(["--listen", "127.0.0.1:0"]);
+    let (_example, [_, curls @ ..]) = Program::start_and_read::<5>(&mut command);
+    let mut answers = Vec::new();
+    for curl in &curls {
+        let url = curl.split(' ').next_back().unwrap();
+        let over_http_2 = curl.contains(" --http2-prior-knowledge ");
+        let version = if over_http_2 {
+            Version::HTTP_2
+        } else {
+            Version::HTTP_11
+        };
+        let told = curl.split("'x-forwarded-prefix: ").nth(1);
+        let told = told.and_then(|rest| rest.split('\'').next());
+        assert!(curl.starts_with("curl -i "), "{curl}");
+        let response = get(version, url, told).await;
+        let location = response.headers().get(LOCATION);
+        answers.push(location.map_or_else(
+            || String::from_utf8_lossy(response.body()).into_owned(),
+            |location| location.to_str().unwrap().to_owned(),
+        ));
+    }
+    let hello = "Hello World at \"/api/v1\"\n";
+    assert_eq!(answers, [hello, hello, "/api/v1/app", "/told/app"]);
 }
 
 #[test]

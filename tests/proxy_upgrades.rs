@@ -4,7 +4,6 @@
 //! tests/install-tools.sh
 //! cargo test --all-features --test proxy_upgrades -- --ignored
 //! ```
-#![cfg(feature = "axum")]
 
 mod support;
 
