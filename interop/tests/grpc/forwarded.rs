@@ -8,13 +8,14 @@ use rcgen::{generate_simple_self_signed, CertifiedKey};
 use std::{env, fs, process};
 use tokio::net::{UnixListener, UnixStream};
 use tonic::{
+    body::Body,
     transport::{
         server::{TcpConnectInfo, TlsConnectInfo, UdsConnectInfo},
         Certificate, ClientTlsConfig, Endpoint, Identity, ServerTlsConfig,
     },
     Extensions,
 };
-use tower::service_fn;
+use tower::{service_fn, util::MapRequestLayer};
 use tower_root_path::{ForwardedPrefix, TrustedProxies};
 
 /// Trusts those at `peers`.
@@ -84,30 +85,58 @@ async fn the_peer_of_tcp_is_known() {
     }
 }
 
-#[tokio::test]
-async fn the_peer_of_tls_is_known() {
+type Passes = fn(http::Request<Body>) -> http::Request<Body>;
+
+/// What `layer` believes of a peer that comes by TLS, where requests go through `passes` first.
+async fn told_by_tls(passes: Passes, layer: RootPathLayer) -> String {
     let names = ["localhost".to_owned()];
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
     let identity = Identity::from_pem(cert.pem(), signing_key.serialize_pem());
-    for (peers, expected) in [("127.0.0.1", BELIEVED), ("10.0.0.0/8", NOT_BELIEVED)] {
-        let (addr, incoming) = listen().await;
-        let tls = ServerTlsConfig::new().identity(identity.clone());
-        let server = Server::builder()
-            .tls_config(tls)
-            .unwrap()
-            .layer(comes_by(|extensions| {
-                extensions.get::<TlsConnectInfo<TcpConnectInfo>>().is_some()
-            }))
-            .layer(layer(peers))
-            .add_service(EchoServer::new(Echo::default()));
-        let _server = Serving::start(server.serve_with_incoming(incoming));
+    let (addr, incoming) = listen().await;
+    let server = Server::builder()
+        .tls_config(ServerTlsConfig::new().identity(identity))
+        .unwrap()
+        .layer(comes_by(|extensions| {
+            extensions.get::<TlsConnectInfo<TcpConnectInfo>>().is_some()
+        }))
+        .layer(MapRequestLayer::new(passes))
+        .layer(layer)
+        .add_service(EchoServer::new(Echo::default()));
+    let _server = Serving::start(server.serve_with_incoming(incoming));
 
-        let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(cert.pem()))
-            .domain_name("localhost");
-        let endpoint = Endpoint::from_shared(format!("https://{addr}")).unwrap();
-        let channel = endpoint.tls_config(tls).unwrap().connect().await.unwrap();
-        assert_eq!(told(&channel, peers).await, expected, "{peers}");
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(cert.pem()))
+        .domain_name("localhost");
+    let endpoint = Endpoint::from_shared(format!("https://{addr}")).unwrap();
+    let channel = endpoint.tls_config(tls).unwrap().connect().await.unwrap();
+    told(&channel, "tls").await
+}
+
+#[tokio::test]
+async fn the_peer_of_tls_is_known() {
+    for (peers, expected) in [("127.0.0.1", BELIEVED), ("10.0.0.0/8", NOT_BELIEVED)] {
+        let told = told_by_tls(|request| request, layer(peers)).await;
+        assert_eq!(told, expected, "{peers}");
+    }
+}
+
+/// Of TLS streams that tonic is given, it tells no `TcpConnectInfo`.
+#[tokio::test]
+async fn the_peer_of_a_given_tls_stream_is_known_by_a_function() {
+    let given: Passes = |mut request| {
+        request.extensions_mut().remove::<TcpConnectInfo>();
+        request
+    };
+    let unknown = layer("127.0.0.1");
+    assert_eq!(told_by_tls(given, unknown).await, NOT_BELIEVED);
+    for (peers, expected) in [("127.0.0.1", BELIEVED), ("10.0.0.0/8", NOT_BELIEVED)] {
+        let forwarded = ForwardedPrefix::x_forwarded_prefix(peers.parse().unwrap());
+        let forwarded = forwarded.peer_addr(|extensions| {
+            let info = extensions.get::<TlsConnectInfo<TcpConnectInfo>>()?;
+            Some(info.get_ref().remote_addr()?.ip())
+        });
+        let known = RootPathLayer::new("/configured").with_forwarded(forwarded);
+        assert_eq!(told_by_tls(given, known).await, expected, "{peers}");
     }
 }
 
