@@ -30,13 +30,12 @@ impl OpenApiExt for OpenApi {
         let own = |list: &mut [AideServer]| bring_under(list, root_path, |server| &mut server.url);
         own(&mut self.servers);
         put_first(&mut self.servers, root_path, |server| &server.url);
-        let paths = self
-            .paths
-            .iter_mut()
-            .flat_map(|paths| paths.paths.values_mut());
+        let paths = self.paths.iter_mut().flat_map(|paths| &mut paths.paths);
+        // What is no path is an extension.
+        let paths = paths.filter(|(path, _)| path.starts_with('/'));
         let components = self.components.iter_mut();
         let reusable = components.flat_map(|components| components.path_items.values_mut());
-        for path_item in paths.chain(reusable) {
+        for path_item in paths.map(|(_, path_item)| path_item).chain(reusable) {
             let ReferenceOr::Item(path_item) = path_item else {
                 continue;
             };

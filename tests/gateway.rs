@@ -12,12 +12,14 @@ use ::axum::{
 };
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Empty};
+use hyper::ext::Protocol;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::{json, Value};
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     thread,
+    time::Duration,
 };
 use support::{
     axum::serve,
@@ -50,9 +52,17 @@ fn values<'a>(arrived: &'a Value, name: &str) -> Vec<&'a str> {
     lines.map(|pair| pair[1].as_str().unwrap()).collect()
 }
 
+/// A connection that fails if nothing comes.
+fn connect(gateway: &Example) -> TcpStream {
+    let stream = TcpStream::connect(gateway.addr()).unwrap();
+    let patience = Some(Duration::from_secs(60));
+    stream.set_read_timeout(patience).unwrap();
+    stream
+}
+
 /// The response of the gateway to these bytes, until it closes.
 fn raw(gateway: &Example, request: &str) -> String {
-    let mut stream = TcpStream::connect(gateway.addr()).unwrap();
+    let mut stream = connect(gateway);
     stream.write_all(request.as_bytes()).unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
@@ -189,6 +199,34 @@ fn nothing_but_a_web_socket_is_switched_to() {
         assert_eq!(values(&shown, name), [""; 0], "{name}");
     }
 
+    let h2c = self::gateway("/api", &app.url("").replace("http:", "h2c:"), &[]);
+    let shown = arrived(
+        &h2c,
+        "/api/x",
+        &["Connection: Upgrade", "Upgrade: websocket"],
+    );
+    assert_eq!(values(&shown, "upgrade"), [""; 0]);
+
+    // In any case, and nothing but a GET over HTTP/1.1.
+    let switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\
+                     Upgrade: websocket\r\n\r\n";
+    let gateway = self::gateway("/api", &canned(switching), &[]);
+    for (method, version, status) in [
+        ("GET", "HTTP/1.1", "HTTP/1.1 101 "),
+        ("POST", "HTTP/1.1", "HTTP/1.1 502 "),
+        ("GET", "HTTP/1.0", "HTTP/1.0 502 "),
+    ] {
+        let request = format!(
+            "{method} /api/x {version}\r\nHost: x\r\nConnection: close, upgrade\r\n\
+             Upgrade: WebSocket\r\n\r\n"
+        );
+        let response = raw(&gateway, &request);
+        assert!(
+            response.starts_with(status),
+            "{method} {version}: {response}"
+        );
+    }
+
     // The upstream switches, to what nobody asked for.
     let switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\
                      Upgrade: h2c\r\n\r\n";
@@ -256,6 +294,44 @@ async fn http_2_becomes_http_1() {
     assert_eq!(values(&shown, "te"), [""; 0]);
     assert_eq!(values(&shown, "via"), ["2 gateway"]);
     assert_eq!(shown["version"], "HTTP/1.1");
+
+    // A WebSocket that would have to become another one.
+    let request = Request::connect(gateway.url("/api/x"))
+        .version(Version::HTTP_2)
+        .extension(Protocol::from_static("websocket"));
+    let response = client.request(request.body(Empty::new()).unwrap()).await;
+    assert_eq!(response.unwrap().status(), 501);
+}
+
+#[test]
+fn messages_keep_their_bodies_and_their_version() {
+    let app = Example::whoami(&[]);
+    let gateway = gateway("/api", &app.url(""), &[]);
+    let response = raw(&gateway, "GET /api/x HTTP/1.0\r\nHost: x\r\n\r\n");
+    assert!(response.contains(r#"["via","1.0 gateway"]"#), "{response}");
+    for (coding, sent_on) in [("chunked", true), ("gzip, chunked", false)] {
+        let request = format!(
+            "GET /api/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+             Transfer-Encoding: {coding}\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+        );
+        let response = raw(&gateway, &request);
+        let has_body = response.contains(r#"["transfer-encoding","chunked"]"#);
+        assert_eq!(has_body, sent_on, "{response}");
+        assert_eq!(response.contains(" 501 "), !sent_on, "{response}");
+    }
+
+    let of_1_0 = self::gateway("/api", &canned("HTTP/1.0 200 OK\r\n\r\nhello"), &[]);
+    let request = "GET /api/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let response = raw(&of_1_0, request);
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+
+    let chunks = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let response = raw(
+        &self::gateway("/api", &canned(chunks), &[]),
+        &request.replace("GET", "HEAD"),
+    );
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    assert!(!response.contains("content-length"), "{response}");
 }
 
 #[test]
@@ -297,6 +373,7 @@ fn what_a_client_says_of_itself_does_not_count() {
         "X-Forwarded-Proto: https",
         "Forwarded: for=203.0.113.9",
         "X_Forwarded_For: 203.0.113.9",
+        "X.Forwarded.Host: evil.example",
         "X-Forwarded-Port: 1",
         "X-Real-IP: 203.0.113.9",
     ];
@@ -309,6 +386,7 @@ fn what_a_client_says_of_itself_does_not_count() {
     for name in [
         "forwarded",
         "x_forwarded_for",
+        "x.forwarded.host",
         "x-forwarded-port",
         "x-real-ip",
     ] {
@@ -330,7 +408,7 @@ async fn bodies_pass_as_they_come() {
     let (app, _server) = serve(app).await;
     let gateway = gateway("/api", &format!("http://{app}"), &[]);
 
-    let mut stream = TcpStream::connect(gateway.addr()).unwrap();
+    let mut stream = connect(&gateway);
     let head = "POST /api/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).unwrap();
     let mut seen = String::new();

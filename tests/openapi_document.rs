@@ -414,9 +414,15 @@ async fn a_body_that_is_too_large_or_fails_comes_out_as_it_was() {
     assert_eq!(with_trailers.unwrap()["x"], "y");
     assert_eq!(error, None);
 
-    let failing = || vec![data("{\"openapi\":"), Err(io::Error::other("midway"))];
+    let failing = || {
+        let error = Err(io::Error::other("midway"));
+        vec![data("{\"openapi\":"), error, data("3.1.0")]
+    };
     let (broken, _, error) = send(100, failing).await;
-    assert_eq!(broken, "{\"openapi\":");
+    assert_eq!(
+        broken, "{\"openapi\":3.1.0",
+        "what comes behind an error comes"
+    );
     assert_eq!(error.as_deref(), Some("midway"));
 }
 
@@ -584,18 +590,38 @@ async fn what_is_said_of_the_framing_is_true() {
         edited.body().len().to_string()
     );
 
+    // Trailers need chunks, and come behind the document.
+    let app = service_fn(|_: Request<()>| async {
+        let data = Bytes::from_static(br#"{"openapi":"3.1.0"}"#);
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x", "y".parse().unwrap());
+        let frames = [Frame::data(data), Frame::trailers(trailers)].map(Ok::<_, Infallible>);
+        let body = StreamBody::new(futures_util::stream::iter(frames));
+        let response = Response::builder().header("content-type", "application/json");
+        let response = response.header("content-length", 19).body(body);
+        Ok::<_, Infallible>(response.unwrap())
+    });
+    let service = stack("/api/v1").layer(app);
+    let response = service.oneshot(get("/openapi.json")).await.unwrap();
+    assert!(!response.headers().contains_key("content-length"));
+    let mut body = response.into_body();
+    let hint = body.size_hint();
+    assert_eq!((hint.lower(), hint.upper()), (49, None));
+    assert!(body.frame().await.unwrap().unwrap().is_data());
+    assert!(!body.is_end_stream());
+    assert!(body.frame().await.unwrap().unwrap().is_trailers());
+    assert!(body.is_end_stream());
+
     // What is not edited is as long for HEAD as it is for GET.
     let app = service_fn(|_: Request<()>| async {
         let response = Response::builder().header("content-type", "text/plain");
         Ok::<_, Infallible>(response.body(Full::<Bytes>::from("plain")).unwrap())
     });
     let head = Request::head("/openapi.json").body(()).unwrap();
-    let body = stack("/api/v1")
-        .layer(app)
-        .oneshot(head)
-        .await
-        .unwrap()
-        .into_body();
+    let response = stack("/api/v1").layer(app).oneshot(head).await.unwrap();
+    assert_eq!(response.headers()["content-length"], "5");
+    let body = response.into_body();
+    assert!(body.is_end_stream());
     assert_eq!(http_body::Body::size_hint(&body).exact(), Some(5));
     assert!(body.collect().await.unwrap().to_bytes().is_empty());
 }

@@ -1,24 +1,25 @@
 //! A reverse proxy: what of a request goes on to the app behind, and of the response back.
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes, HttpBody},
     extract::{ConnectInfo, Request, State},
     http::{
         header::{
-            HeaderName, CONNECTION, COOKIE, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-            TRANSFER_ENCODING, UPGRADE, VIA,
+            HeaderName, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHENTICATE,
+            PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
         },
         uri::Authority,
         HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, Version,
     },
     response::IntoResponse,
 };
+use futures_util::stream;
 use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::{
     client::legacy::{connect::HttpConnector, Client},
     rt::{TokioExecutor, TokioIo},
 };
-use std::{error::Error, net::SocketAddr, str::FromStr};
+use std::{convert::Infallible, error::Error, net::SocketAddr, str::FromStr};
 
 /// What is for one connection only: RFC 9110, section 7.6.1, and the credentials for a proxy.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -101,18 +102,19 @@ impl Upstream {
         peer: SocketAddr,
     ) -> Result<Option<HeaderValue>, StatusCode> {
         // A WebSocket over HTTP/2 among them, which would have to become one over HTTP/1.1.
-        if request.method() == Method::CONNECT {
+        if request.method() == Method::CONNECT || has_further_codings(request.headers()) {
             return Err(StatusCode::NOT_IMPLEMENTED);
         }
         let uri = self.uri(request.uri()).ok_or(StatusCode::BAD_REQUEST)?;
-        let authority = request.uri().authority().cloned();
+        let host = host(request).ok_or(StatusCode::BAD_REQUEST)?;
+        let upgrade = requested_upgrade(request).filter(|_| self.version == Version::HTTP_11);
+        let has_length = request.body().size_hint().exact().is_some();
         let received = request.version();
         *request.uri_mut() = uri;
         *request.version_mut() = self.version;
 
         let headers = request.headers_mut();
-        set_host(headers, authority.as_ref())?;
-        let upgrade = requested_upgrade(headers).filter(|_| self.version == Version::HTTP_11);
+        headers.insert(HOST, host);
         let takes_trailers = headers.get(TE).is_some_and(|te| te == "trailers");
         remove_hop_by_hop(headers);
         self.tell_of_client(headers, peer);
@@ -129,6 +131,10 @@ impl Upstream {
             }
         } else {
             join_cookies(headers);
+            // Else the body of a GET would have neither a length nor chunks.
+            if !has_length {
+                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
         }
         Ok(upgrade)
     }
@@ -168,10 +174,13 @@ pub(crate) async fn forward(
         Err(status) => return status.into_response(),
     };
     let client_side = upgrade::on(&mut request);
+    let is_head = request.method() == Method::HEAD;
     let mut response = match upstream.client.request(request).await {
         Ok(response) => response,
         Err(error) => return (StatusCode::BAD_GATEWAY, format!("{error}\n")).into_response(),
     };
+    // Whatever the upstream speaks.
+    *response.version_mut() = Version::HTTP_11;
     let switched_to = response.headers().get(UPGRADE).cloned();
     remove_hop_by_hop(response.headers_mut());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -185,28 +194,41 @@ pub(crate) async fn forward(
         let upstream_side = upgrade::on(&mut response);
         tokio::spawn(tunnel(client_side, upstream_side));
     }
-    response.into_response()
+    let mut response = response.into_response();
+    if is_head && !response.headers().contains_key(CONTENT_LENGTH) {
+        // An empty body would be told as the length of what GET has.
+        let of_no_known_length = stream::empty::<Result<Bytes, Infallible>>();
+        *response.body_mut() = Body::from_stream(of_no_known_length);
+    }
+    response
 }
 
-/// A host in the URI is the one that counts (RFC 9112, section 3.2.2; RFC 9113, section 8.3.1).
-fn set_host(headers: &mut HeaderMap, authority: Option<&Authority>) -> Result<(), StatusCode> {
-    if headers.get_all(HOST).iter().count() > 1 {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    if let Some(authority) = authority {
-        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-        let host = HeaderValue::from_str(host).expect("an authority is a value");
-        headers.insert(HOST, host);
-    }
-    Ok(())
+/// The one host that was asked for. One in the URI counts (RFC 9112, section 3.2.2; RFC 9113,
+/// section 8.3.1).
+fn host(request: &Request) -> Option<HeaderValue> {
+    let mut lines = request.headers().get_all(HOST).iter();
+    let host = match (request.uri().authority(), lines.next(), lines.next()) {
+        (Some(authority), _, None) => authority.as_str().rsplit('@').next()?,
+        (None, Some(line), None) => line.to_str().ok().filter(|host| !host.contains('@'))?,
+        _ => return None,
+    };
+    let authority: Authority = host.parse().ok()?;
+    HeaderValue::from_str(authority.as_str()).ok()
+}
+
+/// Whether there is more to undo than the chunks, which hyper has undone.
+fn has_further_codings(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
 }
 
 /// The upgrade to a WebSocket, if the client asks for it. No other one: behind `h2c` there would be
 /// further requests, which nobody strips, and of which nobody tells who sent them.
-fn requested_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut options = connection_options(headers);
-    let is_asked_for = options.any(|option| option.eq_ignore_ascii_case("upgrade"));
-    let protocol = headers.get(UPGRADE).filter(|_| is_asked_for);
+fn requested_upgrade(request: &Request) -> Option<HeaderValue> {
+    let may_ask = request.version() == Version::HTTP_11 && request.method() == Method::GET;
+    let mut options = connection_options(request.headers());
+    let is_asked_for = may_ask && options.any(|option| option.eq_ignore_ascii_case(b"upgrade"));
+    let protocol = request.headers().get(UPGRADE).filter(|_| is_asked_for);
     protocol.filter(|protocol| is_web_socket(protocol)).cloned()
 }
 
@@ -214,15 +236,15 @@ fn is_web_socket(protocol: &HeaderValue) -> bool {
     protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
 }
 
-fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let lines = headers.get_all(CONNECTION).into_iter();
-    let lines = lines.filter_map(|line| line.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(str::trim)
+    let options = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    options.map(<[u8]>::trim_ascii)
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named = connection_options(headers).filter_map(|option| option.parse().ok());
-    let named = named.filter(|name| name != HOST);
+    let named = connection_options(headers).map(HeaderName::from_bytes);
+    let named = named.filter_map(Result::ok).filter(|name| name != HOST);
     for name in named.chain(HOP_BY_HOP).collect::<Vec<HeaderName>>() {
         headers.remove(name);
     }

@@ -62,7 +62,7 @@ impl<B: Body> OpenApiBody<B> {
         Self::from(State::Edited { document, trailers })
     }
 
-    /// No body, for a request that asked for the head alone; a server tells its length.
+    /// No body, for a request that asked for the head alone; `hint` is of the one that GET has.
     pub(super) fn head(hint: SizeHint) -> Self {
         Self::from(State::Head { hint })
     }

@@ -342,8 +342,8 @@ where
                 match this.asked.take() {
                     Some(asked) if asked.may_edit(&response) => Reading::new(asked, response),
                     Some(Asked { is_head: true, .. }) => {
-                        let head = |body: B| OpenApiBody::head(body.size_hint());
-                        return Poll::Ready(Ok(response.map(head)));
+                        let (parts, body) = response.into_parts();
+                        return Poll::Ready(Ok(head(parts, body.size_hint())));
                     }
                     _ => return Poll::Ready(Ok(response.map(OpenApiBody::passing))),
                 }
@@ -448,9 +448,9 @@ impl<B: Body> Reading<B> {
             if read.is_empty() {
                 remove_validators(&mut parts.headers);
                 parts.headers.remove(CONTENT_LENGTH);
-                return Response::from_parts(parts, OpenApiBody::head(SizeHint::default()));
+                return head(parts, SizeHint::default());
             }
-            return Response::from_parts(parts, OpenApiBody::head(hint));
+            return head(parts, hint);
         }
         let body = ReadBody {
             hint,
@@ -461,6 +461,16 @@ impl<B: Body> Reading<B> {
         };
         Response::from_parts(parts, OpenApiBody::read(body))
     }
+}
+
+/// The head alone of a response whose body passes as it is, with the length of what GET has.
+fn head<B: Body>(mut parts: response::Parts, hint: SizeHint) -> Response<OpenApiBody<B>> {
+    // Of an empty body there may be nothing to say, such as that of a 304.
+    if let Some(len) = hint.exact().filter(|len| *len > 0) {
+        let len = HeaderValue::from(len);
+        parts.headers.entry(CONTENT_LENGTH).or_insert(len);
+    }
+    Response::from_parts(parts, OpenApiBody::head(hint))
 }
 
 /// Says of the edited document what holds for it, and nothing that does not.
