@@ -4,7 +4,7 @@ mod support;
 
 use ::axum::{
     body::{Body, Bytes},
-    extract::ws::{Message, WebSocketUpgrade},
+    extract::ws::WebSocketUpgrade,
     http::{HeaderMap, Request, Version},
     response::{IntoResponse, Response},
     routing::{any, get},
@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 use support::{
-    axum::serve,
+    axum::{say_and_echo, serve},
     process::{get_raw_with, Example},
 };
 use tokio_tungstenite::connect_async;
@@ -427,16 +427,8 @@ async fn bodies_pass_as_they_come() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_web_socket_passes() {
     async fn echo(upgrade: WebSocketUpgrade, headers: HeaderMap) -> Response {
-        let prefix = headers["x-forwarded-prefix"].to_str().unwrap().to_owned();
-        upgrade.on_upgrade(|mut socket| async move {
-            let mut says = Message::text(prefix);
-            while socket.send(says).await.is_ok() {
-                match socket.recv().await {
-                    Some(Ok(heard)) => says = heard,
-                    _ => break,
-                }
-            }
-        })
+        let prefix = headers["x-forwarded-prefix"].to_str().unwrap();
+        say_and_echo(upgrade, prefix.to_owned())
     }
     let (app, _server) = serve(Router::new().route("/echo", any(echo))).await;
     let gateway = gateway("/api", &format!("http://{app}"), &[]);

@@ -7,16 +7,11 @@
 
 mod support;
 
-use axum::{
-    extract::ws::{Message, WebSocketUpgrade},
-    response::Response,
-    routing::get,
-    Router,
-};
+use axum::{extract::ws::WebSocketUpgrade, response::Response, routing::get, Router};
 use futures_util::{SinkExt, StreamExt};
 use std::net::SocketAddr;
 use support::{
-    axum::serve,
+    axum::{say_and_echo, serve},
     proxy::{Config, FILES},
 };
 use tokio_tungstenite::{connect_async, tungstenite};
@@ -41,15 +36,7 @@ const PASS_UPGRADES: &[&str] = &[
 
 /// Says the root path, and then whatever it hears.
 async fn echo(upgrade: WebSocketUpgrade, root_path: RootPath) -> Response {
-    upgrade.on_upgrade(|mut socket| async move {
-        let mut says = Message::text(root_path.to_string());
-        while socket.send(says).await.is_ok() {
-            match socket.recv().await {
-                Some(Ok(heard)) => says = heard,
-                _ => break,
-            }
-        }
-    })
+    say_and_echo(upgrade, root_path.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,9 +7,13 @@ mod document;
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 mod ext;
 #[cfg(feature = "openapi")]
+mod future;
+#[cfg(feature = "openapi")]
 mod layer;
 mod server;
 pub(crate) mod servers;
+#[cfg(feature = "openapi")]
+mod service;
 
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 pub(crate) use self::ext::sealed;
@@ -17,8 +21,7 @@ pub(crate) use self::ext::sealed;
 pub use self::ext::OpenApiExt;
 #[cfg(feature = "openapi")]
 pub use self::{
-    body::OpenApiBody,
-    layer::{OpenApiFuture, OpenApiLayer, OpenApiService},
+    body::OpenApiBody, future::OpenApiFuture, layer::OpenApiLayer, service::OpenApiService,
 };
 pub use self::{
     server::{InvalidServer, Server, ServerVariable},

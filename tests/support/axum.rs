@@ -2,7 +2,10 @@
 
 use axum::{
     body::{self, Body},
-    extract::Request,
+    extract::{
+        ws::{Message, WebSocketUpgrade},
+        Request,
+    },
     response::Response,
     serve::{IncomingStream, Listener},
 };
@@ -67,4 +70,17 @@ pub async fn raw(addr: SocketAddr, request: &str) -> String {
     let mut response = Vec::new();
     stream.read_to_end(&mut response).await.unwrap();
     String::from_utf8_lossy(&response).into_owned()
+}
+
+/// A web socket that says `first`, and then whatever it hears.
+pub fn say_and_echo(upgrade: WebSocketUpgrade, first: String) -> Response {
+    upgrade.on_upgrade(|mut socket| async move {
+        let mut says = Message::text(first);
+        while socket.send(says).await.is_ok() {
+            match socket.recv().await {
+                Some(Ok(heard)) => says = heard,
+                _ => break,
+            }
+        }
+    })
 }

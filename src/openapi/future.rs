@@ -1,0 +1,261 @@
+//! The way out: which responses are held, and what becomes of their headers.
+
+use super::{
+    body::{self, ReadBody},
+    document,
+    service::Asked,
+    OpenApiBody,
+};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{
+    header::{self, HeaderName, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING},
+    response, HeaderMap, HeaderValue, Response, StatusCode,
+};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{ready, Context, Poll},
+};
+
+/// What is said of the bytes of a document, and does not hold once they are others.
+const VALIDATORS: [HeaderName; 7] = [
+    HeaderName::from_static("content-md5"),
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::ACCEPT_RANGES,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+];
+
+pin_project! {
+    /// Response future of [`OpenApiService`](super::OpenApiService).
+    pub struct OpenApiFuture<F, B>
+    where
+        B: Body,
+    {
+        #[pin]
+        inner: F,
+        asked: Option<Asked>,
+        reading: Option<Reading<B>>,
+    }
+}
+
+impl<F, B> OpenApiFuture<F, B>
+where
+    B: Body,
+{
+    pub(super) fn new(inner: F, asked: Option<Asked>) -> Self {
+        Self {
+            inner,
+            asked,
+            reading: None,
+        }
+    }
+}
+
+impl<F, B> fmt::Debug for OpenApiFuture<F, B>
+where
+    B: Body,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenApiFuture").finish_non_exhaustive()
+    }
+}
+
+impl<F, B, E> Future for OpenApiFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    type Output = Result<Response<OpenApiBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut reading = match this.reading.take() {
+            Some(reading) => reading,
+            None => {
+                let response = ready!(this.inner.poll(cx))?;
+                match this.asked.take() {
+                    Some(asked) if asked.may_edit(&response) => Reading::new(asked, response),
+                    Some(Asked { is_head: true, .. }) => {
+                        let (parts, body) = response.into_parts();
+                        return Poll::Ready(Ok(head(parts, body.size_hint())));
+                    }
+                    _ => return Poll::Ready(Ok(response.map(OpenApiBody::passing))),
+                }
+            }
+        };
+        match reading.poll_end(cx) {
+            Poll::Ready(end) => Poll::Ready(Ok(reading.answer(end))),
+            Poll::Pending => {
+                *this.reading = Some(reading);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Asked {
+    /// Whether `response` may be a document that can be edited.
+    fn may_edit<B: Body>(&self, response: &Response<B>) -> bool {
+        let headers = response.headers();
+        let limit = u64::try_from(self.config.limit).unwrap_or(u64::MAX);
+        response.status() == StatusCode::OK
+            && headers.get(CONTENT_TYPE).is_some_and(is_json)
+            && headers
+                .get_all(CONTENT_ENCODING)
+                .iter()
+                .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+            && response.body().size_hint().lower() <= limit
+    }
+
+    fn edit(&self, document: &[u8]) -> Option<String> {
+        document::edit(document, &self.root_path, self.config.root_path_in_servers)
+    }
+}
+
+/// `application/json`, `application/vnd.oai.openapi+json` and their like, with parameters.
+fn is_json(content_type: &HeaderValue) -> bool {
+    let essence = content_type.as_bytes().split(|byte| *byte == b';').next();
+    let essence = essence
+        .unwrap_or_default()
+        .trim_ascii()
+        .to_ascii_lowercase();
+    essence.ends_with(b"/json") || essence.ends_with(b"+json")
+}
+
+/// A response whose body is read.
+struct Reading<B: Body> {
+    asked: Asked,
+    parts: response::Parts,
+    body: Pin<Box<B>>,
+    /// What the body said of its length.
+    hint: SizeHint,
+    read: BytesMut,
+    /// Whether an object has begun in `read`; until then it is white space.
+    has_begun: bool,
+    trailers: Option<HeaderMap>,
+}
+
+/// Why a body is read no further.
+enum End<E> {
+    Complete,
+    /// It is too large, or no object.
+    NotOurs,
+    Failed(E),
+}
+
+impl<B: Body> Reading<B> {
+    fn new(asked: Asked, response: Response<B>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self {
+            asked,
+            parts,
+            hint: body.size_hint(),
+            body: Box::pin(body),
+            read: BytesMut::new(),
+            has_begun: false,
+            trailers: None,
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End<B::Error>> {
+        while let Some(frame) = ready!(self.body.as_mut().poll_frame(cx)) {
+            let already = self.read.len();
+            match frame.map(Frame::into_data) {
+                Ok(Ok(data)) => self.read.put(data),
+                Ok(Err(frame)) => self.trailers = frame.into_trailers().ok(),
+                Err(error) => return Poll::Ready(End::Failed(error)),
+            }
+            if !self.has_begun {
+                match self.read[already..].trim_ascii_start().first() {
+                    None => {}
+                    Some(b'{') => self.has_begun = true,
+                    Some(_) => return Poll::Ready(End::NotOurs),
+                }
+            }
+            if self.read.len() > self.asked.config.limit {
+                return Poll::Ready(End::NotOurs);
+            }
+        }
+        Poll::Ready(End::Complete)
+    }
+
+    fn answer(self, end: End<B::Error>) -> Response<OpenApiBody<B>> {
+        let Self {
+            asked,
+            mut parts,
+            body,
+            hint,
+            read,
+            mut trailers,
+            ..
+        } = self;
+        let (rest, error) = match end {
+            End::Complete => {
+                if let Some(edited) = asked.edit(&read).map(Bytes::from) {
+                    describe(&mut parts.headers, edited.len(), trailers.as_mut());
+                    let body = if asked.is_head {
+                        OpenApiBody::head(body::edited_hint(&edited, trailers.as_ref()))
+                    } else {
+                        OpenApiBody::edited(edited, trailers)
+                    };
+                    return Response::from_parts(parts, body);
+                }
+                (None, None)
+            }
+            End::NotOurs => (Some(body), None),
+            End::Failed(error) => (Some(body), Some(error)),
+        };
+        if asked.is_head {
+            // A handler of HEAD that has the head alone: what it says of the document does not hold,
+            // and there is no telling what does.
+            if read.is_empty() {
+                remove_validators(&mut parts.headers);
+                parts.headers.remove(CONTENT_LENGTH);
+                return head(parts, SizeHint::default());
+            }
+            return head(parts, hint);
+        }
+        let body = ReadBody {
+            hint,
+            data: read.freeze(),
+            trailers,
+            error,
+            rest,
+        };
+        Response::from_parts(parts, OpenApiBody::read(body))
+    }
+}
+
+/// The head alone of a response whose body passes as it is, with the length of what GET has.
+fn head<B: Body>(mut parts: response::Parts, hint: SizeHint) -> Response<OpenApiBody<B>> {
+    // Of an empty body there may be nothing to say, such as that of a 304.
+    if let Some(len) = hint.exact().filter(|len| *len > 0) {
+        let len = HeaderValue::from(len);
+        parts.headers.entry(CONTENT_LENGTH).or_insert(len);
+    }
+    Response::from_parts(parts, OpenApiBody::head(hint))
+}
+
+/// Says of the edited document what holds for it, and nothing that does not.
+fn describe(headers: &mut HeaderMap, len: usize, trailers: Option<&mut HeaderMap>) {
+    remove_validators(headers);
+    headers.remove(TRANSFER_ENCODING);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
+    if let Some(trailers) = trailers {
+        remove_validators(trailers);
+        // Over HTTP/1.1 trailers need chunks.
+        headers.remove(CONTENT_LENGTH);
+    }
+}
+
+fn remove_validators(headers: &mut HeaderMap) {
+    for validator in VALIDATORS {
+        headers.remove(validator);
+    }
+}
