@@ -31,8 +31,8 @@ const LIMIT: usize = 16 << 20;
 /// edited. What is larger than the [`limit`](Self::limit), compressed all the same, or no such
 /// document passes as it is.
 ///
-/// The document is parsed for each request, in a time that grows with its size: milliseconds for each
-/// megabyte.
+/// The document is parsed for each request, by the thread that serves it, in a time that grows with its
+/// size.
 ///
 /// Where the root path is forwarded, the `Vary` of [`RootPathLayer`](crate::RootPathLayer) keeps
 /// caches from mixing the documents up; whoever turns that off has to tell them otherwise.
