@@ -95,7 +95,7 @@ fn app() -> Router {
         .route("/app", get(hello))
         .route("/openapi.json", get(openapi))
         .merge(shared::docs::router());
-    RootPathLayer::new(PREFIX).wrap(router)
+    router.layer(RootPathLayer::new(PREFIX))
 }
 
 async fn hello(root_path: RootPath) -> Json<Value> {

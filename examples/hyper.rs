@@ -39,7 +39,9 @@ async fn main() {
 
     // The configured root path is for requests of which no proxy tells one.
     let told = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
-    let layer = RootPathLayer::new("/api/v1").with_forwarded(told);
+    let layer = RootPathLayer::new("/api/v1")
+        .with_forwarded(told)
+        .strip_if_present();
     loop {
         let (stream, peer_addr) = match listener.accept().await {
             Ok(accepted) => accepted,

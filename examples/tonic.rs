@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     let server = Server::builder()
-        .layer(RootPathLayer::new("/grpc"))
+        .layer(RootPathLayer::new("/grpc").strip_if_present())
         .add_service(health)
         .add_service(reflection);
     let incoming = TcpIncoming::from(listener);

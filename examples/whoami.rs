@@ -22,8 +22,7 @@ use std::{error::Error, net::SocketAddr, sync::Arc};
 use tower::Layer;
 use tower_http::services::ServeDir;
 use tower_root_path::{
-    ForwardedPrefix, Origin, Rewrite, RootPath, RootPathLayer, Server, Servers, Strip,
-    TrustedProxies,
+    ForwardedPrefix, Origin, Rewrite, RootPath, RootPathLayer, Server, Servers, TrustedProxies,
 };
 
 /// Shows what arrived, and emits what it is asked to
@@ -52,8 +51,8 @@ struct Args {
     /// How many proxies in a row add to the header
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_hops, allow_hyphen_values = true)]
     hops: usize,
-    /// Whether to take the root path off the request path
-    #[arg(long, value_name = "WHEN", default_value = "if-present")]
+    /// Whether to strip the root path from the request path
+    #[arg(long, value_name = "WHEN", default_value = "never")]
     strip: StripArg,
     /// Which response headers to bring under the root path
     #[arg(long, value_name = "WHICH", default_value = "redirects")]
@@ -61,9 +60,9 @@ struct Args {
     /// Do not add the name of the forwarded header to Vary
     #[arg(long)]
     no_vary: bool,
-    /// A further origin that means this app; may be given several times
-    #[arg(long, value_name = "ORIGIN")]
-    origin: Vec<Origin>,
+    /// An origin that means this app, such as the address it listens on; may be given several times
+    #[arg(long, value_name = "ORIGIN", alias = "origin")]
+    own_origin: Vec<Origin>,
     /// A server of the OpenAPI document; may be given several times
     #[arg(long, value_name = "URL")]
     server: Vec<Server>,
@@ -111,12 +110,10 @@ impl Args {
     }
 
     fn layer(&self) -> RootPathLayer {
-        let mut layer = RootPathLayer::new(self.root_path.clone())
-            .strip(match self.strip {
-                StripArg::IfPresent => Strip::IfPresent,
-                StripArg::Never => Strip::Never,
-            })
-            .rewrite(self.rewrite());
+        let mut layer = RootPathLayer::new(self.root_path.clone()).rewrite(self.rewrite());
+        if matches!(self.strip, StripArg::IfPresent) {
+            layer = layer.strip_if_present();
+        }
         if let Some(forwarded) = self.forwarded() {
             layer = layer.with_forwarded(forwarded);
         }
@@ -132,7 +129,8 @@ impl Args {
             RewriteArg::All => Rewrite::all(),
             RewriteArg::None => Rewrite::none(),
         };
-        self.origin.iter().cloned().fold(rewrite, Rewrite::origin)
+        let own = self.own_origin.iter().cloned();
+        own.fold(rewrite, Rewrite::own_origin)
     }
 }
 

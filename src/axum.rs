@@ -1,17 +1,16 @@
-//! axum: the extractor, a router wrapped as a whole, mounts, and the peer's address.
+//! axum: the extractor, a router wrapped as a whole, nested layers, and the peer's address.
 
-use crate::{uri, RootPath, RootPathLayer};
+use crate::{Rewrite, RootPath, RootPathLayer, RootPathService};
 use axum::{
-    extract::{
-        connect_info::MockConnectInfo, ConnectInfo, FromRequestParts, MatchedPath, NestedPath,
-        OriginalUri,
-    },
+    extract::{connect_info::MockConnectInfo, ConnectInfo, FromRequestParts, Request},
+    response::IntoResponse,
     Router,
 };
-use http::{request, Extensions, Request};
+use http::{request, Extensions};
 use std::{convert::Infallible, net::SocketAddr};
+use tower::{Layer, Service, ServiceExt};
 
-/// The root path of this request, whatever layer told it; empty if none did. Never fails.
+/// Extracts the root path of the request, empty if no layer set one. Never fails.
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 impl<S> FromRequestParts<S> for RootPath
 where
@@ -23,21 +22,23 @@ where
         parts: &mut request::Parts,
         _: &S,
     ) -> Result<Self, Self::Rejection> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+        Ok(Self::from_extensions(&parts.extensions))
     }
 }
 
 impl RootPathLayer {
-    /// Puts this layer around the whole `router`, in front of its routing, and gives back a
-    /// [`Router`], for `axum::serve`, `into_make_service_with_connect_info`, test servers and
-    /// further layers.
+    /// Wraps a whole `app`, a [`Router`] or whatever [`Router::fallback_service`] takes, so that
+    /// the layer runs before routing.
     ///
-    /// [`Router::layer`] runs after routing, too late for a root path that is still in the request
-    /// path: without this, a request that no proxy has stripped finds no route.
+    /// [`Router::layer`] runs after routing, too late to strip the root path from the request path.
+    /// Use `wrap` with [`strip_if_present`](Self::strip_if_present). The result is a `Router`, for
+    /// `axum::serve`, `into_make_service_with_connect_info`, further layers and test servers.
     ///
-    /// In the app, [`OriginalUri`] is the URI as it arrived, root path included if it was there.
-    /// The router becomes the fallback of the new one: what is added to that later stands outside
-    /// of the layer, and two wrapped routers cannot be merged.
+    /// **A `.fallback` or `.fallback_service` that you add to the result replaces the app.** Routes
+    /// that you add to it are outside of the layer. Two wrapped routers cannot be merged.
+    ///
+    /// In the app, axum's `OriginalUri` is the URI as it arrived, with the root path if it was
+    /// there.
     ///
     /// # Example
     ///
@@ -50,7 +51,7 @@ impl RootPathLayer {
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let router = Router::new().route("/app", get(|| async { "Hello World" }));
-    /// let app: Router = RootPathLayer::new("/api/v1").wrap(router);
+    /// let app: Router = RootPathLayer::new("/api/v1").strip_if_present().wrap(router);
     ///
     /// for uri in ["/app", "/api/v1/app"] {
     ///     let request = Request::builder().uri(uri).body(Body::empty())?;
@@ -61,89 +62,92 @@ impl RootPathLayer {
     /// # }
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-    pub fn wrap(self, router: Router) -> Router {
-        Router::new().fallback_service(router).layer(self)
+    pub fn wrap<S>(self, app: S) -> Router
+    where
+        S: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Response: IntoResponse,
+        S::Future: Send + 'static,
+    {
+        let layer = self.with(|config| config.wraps_router = true);
+        let app = app.map_response(IntoResponse::into_response);
+        Router::new().fallback_service(layer.layer(app))
+    }
+
+    /// Creates a layer for a sub-app in [`Router::nest`] or [`nest_service`], which extends the root
+    /// path by the mount: what the routers around it removed from the request path.
+    ///
+    /// What the sub-app emits is relative to itself: `/login` is its own login page.
+    ///
+    /// The mount may have path parameters. It is kept as the client wrote it; only characters that
+    /// the [grammar](RootPath#grammar) refuses are percent-encoded. (Browsers do not send cookies
+    /// back that were set for such a mount.) A mount with a dot segment or an empty segment, or one
+    /// that makes the root path too long, counts as none.
+    ///
+    /// Each mount counts once, however many of these layers there are, and wherever the outer
+    /// [`RootPathLayer`] is placed. Inside a nested router, `RootPathLayer::new` replaces the mount
+    /// with its own value, unless that is empty.
+    ///
+    /// Without a layer of its own, a sub-app sees the root path of the app around it, and its
+    /// redirects lose the mount.
+    ///
+    /// ```
+    /// use axum::{body::Body, routing::get, Router};
+    /// use http::Request;
+    /// use tower::ServiceExt;
+    /// use tower_root_path::{RootPath, RootPathLayer};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shop = Router::new()
+    ///     .route("/app", get(|root_path: RootPath| async move { root_path.to_string() }))
+    ///     .layer(RootPathLayer::nested());
+    ///
+    /// let app = Router::new()
+    ///     .nest("/t/{tenant}", shop)
+    ///     .layer(RootPathLayer::new("/api/v1"));
+    ///
+    /// let request = Request::builder().uri("/t/acme/app").body(Body::empty())?;
+    /// let response = app.oneshot(request).await?;
+    /// let body = axum::body::to_bytes(response.into_body(), 100).await?;
+    /// assert_eq!(body, "/api/v1/t/acme");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`nest_service`]: axum::Router::nest_service
+    #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+    #[must_use]
+    pub fn nested() -> NestedRootPathLayer {
+        NestedRootPathLayer(Self::from(RootPath::EMPTY).with(|config| config.nested = true))
     }
 }
 
-/// What the routers around a layer have taken off the request path.
-pub(crate) struct Mount<'a> {
-    /// All of it, since the outermost router.
-    pub(crate) whole: &'a str,
-    /// The part of it that is not in the root path yet.
-    pub(crate) own: &'a str,
-}
+/// Layer for a sub-app in a nested router, which extends the root path by the mount.
+///
+/// See [`RootPathLayer::nested`].
+#[derive(Clone, Debug)]
+pub struct NestedRootPathLayer(RootPathLayer);
 
-impl<'a> Mount<'a> {
-    /// `None` if no router has taken something off, or there is no telling what it was.
-    pub(crate) fn of<B>(request: &'a Request<B>) -> Option<Self> {
-        let extensions = request.extensions();
-        let template = template(extensions);
-        // May begin with a root path as well, stripped behind the outermost router.
-        let taken_off = uri::taken_off(original_path(extensions)?, request.uri().path())
-            // Something in between has changed the path, but a mount without parameters is known.
-            .or((!template.contains('{')).then_some(template))?;
-        let last = |count| {
-            let template = last_segments(template, count)?;
-            // For `/sub//x` axum's `nest` takes `/sub/` off, so a slash at the end comes from
-            // there, unless it stands for a path parameter that is empty.
-            let mut mounts = [taken_off.trim_end_matches('/'), taken_off]
-                .into_iter()
-                .filter_map(|path| last_segments(path, count));
-            mounts.find(|mount| matches(mount, template))
-        };
-        let segments = count_segments(template);
-        let counted = extensions.get::<RootPath>();
-        let counted = counted.map_or(0, |root_path| root_path.told().mounts);
-        let own = last(segments.checked_sub(counted)?)?;
-        // Where a layer has stripped a root path between two mounts, they are not in one piece.
-        let whole = last(segments).unwrap_or(own);
-        Some(Self { whole, own })
+impl NestedRootPathLayer {
+    /// Selects the response headers to rewrite.
+    ///
+    /// Defaults to the setting of the nearest outer layer, and to [`Rewrite::redirects`] if there
+    /// is none. With [`Rewrite::none`], what the sub-app emits is relative to the app around it.
+    #[must_use]
+    pub fn rewrite(self, rewrite: Rewrite) -> Self {
+        Self(self.0.rewrite(rewrite))
     }
 }
 
-/// The path as the outermost router got it.
-pub(crate) fn original_path(extensions: &Extensions) -> Option<&str> {
-    let OriginalUri(original) = extensions.get()?;
-    Some(original.path())
+impl<S> Layer<S> for NestedRootPathLayer {
+    type Service = RootPathService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        self.0.layer(inner)
+    }
 }
 
-/// Whether a route was found, so that it is too late to take something off the path for it. (What
-/// matched a wildcard may be routed again.)
-pub(crate) fn is_routed(extensions: &Extensions) -> bool {
-    let matched = extensions.get::<MatchedPath>();
-    matched.is_some_and(|matched| !matched.as_str().contains("{*"))
-}
-
-/// What the routers around a layer have for a path, with the names of path parameters where their
-/// values are in the request.
-fn template(extensions: &Extensions) -> &str {
-    let nested = extensions.get::<NestedPath>();
-    nested.map_or("", |nested| nested.as_str().trim_end_matches('/'))
-}
-
-/// How many segments the routers around a layer have taken off the request path.
-pub(crate) fn mounted_segments(extensions: &Extensions) -> usize {
-    count_segments(template(extensions))
-}
-
-fn count_segments(path: &str) -> usize {
-    path.matches('/').count()
-}
-
-/// The last `count` segments of `path`; `None` if there are none.
-fn last_segments(path: &str, count: usize) -> Option<&str> {
-    let (start, _) = path.rmatch_indices('/').nth(count.checked_sub(1)?)?;
-    Some(&path[start..])
-}
-
-/// Whether `path` is of the form `template`, which has as many segments.
-fn matches(path: &str, template: &str) -> bool {
-    let mut segments = path.split('/').zip(template.split('/'));
-    segments.all(|(segment, pattern)| segment == pattern || pattern.contains('{'))
-}
-
-/// `MockConnectInfo` is what `ConnectInfo`, the extractor, falls back to.
+/// The address in `ConnectInfo`, or else in `MockConnectInfo`, as axum's extractor has it.
 pub(crate) fn peer_addr(extensions: &Extensions) -> Option<SocketAddr> {
     match extensions.get::<ConnectInfo<SocketAddr>>() {
         Some(ConnectInfo(peer)) => Some(*peer),

@@ -1,20 +1,16 @@
-//! What is configured.
+//! The configuration of `RootPathLayer`.
 
 use crate::{
-    forwarded::{ForwardedPrefix, Told},
-    rewrite::Rewrite,
-    root_path::InvalidRootPath,
-    service::RootPathService,
-    RootPath,
+    forwarded::ForwardedPrefix, rewrite::Rewrite, root_path::InvalidRootPath,
+    service::RootPathService, warn_once::WarnOnce, RootPath,
 };
 use http::HeaderValue;
 use std::{env, error, fmt, sync::Arc};
 use tower_layer::Layer;
 
-/// Layer that applies [`RootPathService`]: tells an app the path prefix it lives under, and brings
-/// what it emits under that prefix.
+/// Layer that gives an app its root path, the public path prefix, and rewrites redirects to it.
 ///
-/// See the [crate documentation](crate) for the whole, and for where to place it in axum.
+/// See the [crate documentation](crate) for an overview and for the placement in axum.
 ///
 /// # Example
 ///
@@ -27,24 +23,21 @@ use tower_layer::Layer;
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// async fn app(request: Request<()>) -> Result<Response<String>, Infallible> {
-///     let root_path = request.extensions().get::<RootPath>().cloned();
+///     let root_path = RootPath::from_extensions(request.extensions());
 ///     let response = Response::builder().header(LOCATION, "/login");
-///     let body = format!("{} under {}", request.uri(), root_path.unwrap_or_default());
-///     Ok(response.body(body).unwrap())
+///     Ok(response.body(format!("{} under {root_path}", request.uri())).unwrap())
 /// }
 ///
+/// // The proxy publishes the app at `/api/v1` and strips that prefix.
 /// let mut service = ServiceBuilder::new()
 ///     .layer(RootPathLayer::new("/api/v1"))
 ///     .service_fn(app);
 ///
-/// // Whether the proxy strips the prefix or not, the app sees the same.
-/// for uri in ["/app", "/api/v1/app"] {
-///     let request = Request::builder().uri(uri).body(())?;
-///     let response = service.ready().await?.call(request).await?;
+/// let request = Request::builder().uri("/app").body(())?;
+/// let response = service.ready().await?.call(request).await?;
 ///
-///     assert_eq!(response.headers()[LOCATION], "/api/v1/login");
-///     assert_eq!(response.body(), "/app under /api/v1");
-/// }
+/// assert_eq!(response.headers()[LOCATION], "/api/v1/login");
+/// assert_eq!(response.body(), "/app under /api/v1");
 /// # Ok(())
 /// # }
 /// ```
@@ -54,58 +47,44 @@ pub struct RootPathLayer {
 }
 
 /// Behind one pointer, since services are cloned for every connection or request.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Config {
     pub(crate) root_path: RootPath,
     pub(crate) forwarded: Option<ForwardedPrefix>,
-    #[cfg(feature = "axum")]
+    /// The root path is the mount, not `root_path`.
     pub(crate) nested: bool,
-    pub(crate) strip: Strip,
-    /// `None`: what a layer further out is told, or the default.
+    pub(crate) strips: bool,
+    /// `wrap` placed this layer before all routing, although a router is around it.
+    pub(crate) wraps_router: bool,
+    /// `None`: inherited from the nearest outer layer, or the default.
     pub(crate) rewrite: Option<Arc<Rewrite>>,
-    pub(crate) default_rewrite: Arc<Rewrite>,
-    adds_vary: bool,
-    pub(crate) told: Told,
+    without_vary: bool,
+    pub(crate) warn_once: WarnOnce,
 }
 
 impl Config {
-    /// Whether no request can have a root path.
+    /// Whether no request gets a root path and no response is rewritten.
     #[inline]
-    pub(crate) fn is_idle(&self) -> bool {
-        #[cfg(feature = "axum")]
-        if self.nested {
-            return false;
-        }
-        self.root_path.is_empty() && self.forwarded.is_none() && self.rewrite.is_none()
+    pub(crate) fn is_noop(&self) -> bool {
+        self.root_path.is_empty()
+            && self.forwarded.is_none()
+            && !self.nested
+            && self.rewrite.is_none()
     }
 
     /// The member to add to `Vary`.
     pub(crate) fn vary(&self) -> Option<&HeaderValue> {
-        self.forwarded
-            .as_ref()
-            .filter(|_| self.adds_vary)
-            .map(ForwardedPrefix::vary)
+        let forwarded = self.forwarded.as_ref().filter(|_| !self.without_vary)?;
+        Some(forwarded.vary())
     }
 }
 
-/// Whether [`RootPathLayer`] takes the root path off the request path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Strip {
-    /// If it is there, up to a segment boundary: the app answers at the public URL and directly,
-    /// behind a proxy that strips the prefix and behind one that does not.
-    #[default]
-    IfPresent,
-    /// Never: for an app behind a stripping proxy that has routes of its own which begin with the
-    /// root path, as `/api/v1/api/v1/x` in public. By looking, a stripped request for such a route
-    /// cannot be told from an unstripped one for another.
-    Never,
-}
-
 impl RootPathLayer {
-    /// The root path is `root_path`: `""` or `/seg…`, by the [grammar](RootPath#grammar). `"/"`
-    /// is the same as `""`: nothing is stripped or told, and the one thing that is rewritten is an
-    /// [echo](Rewrite) of the path.
+    /// Sets the root path to `root_path`: `""` or `/seg…`, by the [grammar](RootPath#grammar).
+    ///
+    /// With `""` or `"/"`, requests and responses pass unchanged. Only a `Location`,
+    /// `Content-Location` or `Refresh` that [reflects](Rewrite#reflected-paths) a request path such
+    /// as `//evil.example` is made harmless.
     ///
     /// # Panics
     ///
@@ -123,7 +102,7 @@ impl RootPathLayer {
         }
     }
 
-    /// The same as [`new`](Self::new), for a value that comes from outside the program.
+    /// Sets the root path to a value that comes from outside the program.
     ///
     /// # Errors
     ///
@@ -146,7 +125,8 @@ impl RootPathLayer {
         root_path.try_into().map(Self::from)
     }
 
-    /// The root path is the value of the environment variable `name`; unset or empty means none.
+    /// Sets the root path to the value of the environment variable `name`, none if it is unset or
+    /// empty.
     ///
     /// # Errors
     ///
@@ -170,61 +150,11 @@ impl RootPathLayer {
         }
     }
 
-    /// The root path is what the routers around this layer have taken off the request path: for a
-    /// sub-app, between [`Router::nest`] or [`nest_service`] and what is mounted there.
+    /// Takes the root path from a header that a trusted proxy sends.
     ///
-    /// The mount may have path parameters; what is not fit for a root path in them is
-    /// percent-encoded, and a mount that cannot be written as one (`..`, an empty segment) counts
-    /// as none. Each mount counts once, however many of these layers there are, and wherever the
-    /// outer [`RootPathLayer`] stands.
-    ///
-    /// What a sub-app emits is relative to itself: `/login` is its own login page. Give this layer
-    /// [`Rewrite::none`], and all that the sub-app emits is relative to the app around it.
-    ///
-    /// A [`RootPathLayer::new`] in a mount says all of that mount, whatever it is told.
-    ///
-    /// Without a layer of its own a sub-app sees the root path of the outer one, its redirects
-    /// lose the mount, and an echo of a path that begins with `//` only behind the mount is not
-    /// seen as one.
-    ///
-    /// ```
-    /// use axum::{body::Body, routing::get, Router};
-    /// use http::Request;
-    /// use tower::ServiceExt;
-    /// use tower_root_path::{RootPath, RootPathLayer};
-    ///
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let shop = Router::new()
-    ///     .route("/app", get(|root_path: RootPath| async move { root_path.to_string() }))
-    ///     .layer(RootPathLayer::nested());
-    ///
-    /// let app = Router::new()
-    ///     .nest("/t/{tenant}", shop)
-    ///     .layer(RootPathLayer::new("/api/v1"));
-    ///
-    /// let request = Request::builder().uri("/t/acme/app").body(Body::empty())?;
-    /// let response = app.oneshot(request).await?;
-    /// let body = axum::body::to_bytes(response.into_body(), 100).await?;
-    /// assert_eq!(body, "/api/v1/t/acme");
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// [`Router::nest`]: axum::Router::nest
-    /// [`nest_service`]: axum::Router::nest_service
-    #[cfg(feature = "axum")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
-    #[must_use]
-    pub fn nested() -> Self {
-        Self::from(RootPath::EMPTY).with(|config| config.nested = true)
-    }
-
-    /// Takes the root path that a trusted proxy tells; what is configured is for requests without
-    /// it.
-    ///
-    /// What the app answers then depends on the header, so its name is added to `Vary`, unless it
-    /// is there already; [`without_vary`](Self::without_vary) turns that off.
+    /// A valid header overrides the configured root path, which holds for requests without one. The
+    /// name of the header is added to `Vary`, unless it is there already;
+    /// [`without_vary`](Self::without_vary) turns that off.
     ///
     /// ```
     /// use tower_root_path::{ForwardedPrefix, RootPathLayer, TrustedProxies};
@@ -234,43 +164,72 @@ impl RootPathLayer {
     ///     .with_forwarded(ForwardedPrefix::x_forwarded_prefix(proxies).hops(2));
     /// # Ok::<(), tower_root_path::InvalidTrustedProxies>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// If the layer is `nested`: the mount is nothing that a proxy knows.
     #[must_use]
-    #[track_caller]
     pub fn with_forwarded(self, forwarded: ForwardedPrefix) -> Self {
-        #[cfg(feature = "axum")]
-        assert!(
-            !self.config.nested,
-            "a nested layer has its root path from the routers around it, not from a header"
-        );
         self.with(|config| config.forwarded = Some(forwarded))
     }
 
-    /// Does not add the name of the forwarded header to `Vary`: for those who tell caches
-    /// otherwise, or have none.
+    /// Does not add the name of the forwarded header to `Vary`.
+    ///
+    /// Only if no cache stores the responses, or it keeps them apart by other means.
     #[must_use]
     pub fn without_vary(self) -> Self {
-        self.with(|config| config.adds_vary = false)
+        self.with(|config| config.without_vary = true)
     }
 
-    /// Whether the root path is taken off the request path; [`Strip::IfPresent`] unless told
-    /// otherwise.
+    /// Strips the root path from the request path if the path begins with it: for an app that gets
+    /// requests with the prefix, or with and without.
+    ///
+    /// Off by default, since the layer cannot tell an unstripped request from a stripped request
+    /// for a path that begins with the root path. Behind a proxy that strips `/api/v1` and denies
+    /// access to `/api/v1/admin`, a client could ask for `/api/v1/api/v1/admin`: the app would
+    /// receive `/api/v1/admin` and, if the layer strips, serve `/admin`.
+    ///
+    /// The path is compared as raw bytes, case-sensitively, at a segment boundary. Its rest stays as
+    /// it is. Only the first slash is supplied if the rest has none.
+    ///
+    /// In axum, use `wrap`, since [`Router::layer`] runs after routing: after routing, the layer
+    /// never strips.
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use std::convert::Infallible;
+    /// use tower::{Service, ServiceBuilder, ServiceExt};
+    /// use tower_root_path::RootPathLayer;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut service = ServiceBuilder::new()
+    ///     .layer(RootPathLayer::new("/api/v1").strip_if_present())
+    ///     .service_fn(|request: Request<()>| async move {
+    ///         Ok::<_, Infallible>(Response::new(request.uri().to_string()))
+    ///     });
+    ///
+    /// for uri in ["/api/v1/app", "/app"] {
+    ///     let request = Request::builder().uri(uri).body(())?;
+    ///     let response = service.ready().await?.call(request).await?;
+    ///     assert_eq!(response.body(), "/app");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`Router::layer`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer
     #[must_use]
-    pub fn strip(self, strip: Strip) -> Self {
-        self.with(|config| config.strip = strip)
+    pub fn strip_if_present(self) -> Self {
+        self.with(|config| config.strips = true)
     }
 
-    /// Which response headers are rewritten. Unless told, what the nearest [`RootPathLayer`] further
-    /// out is told, or else [`Rewrite::redirects`].
+    /// Selects the response headers to rewrite.
+    ///
+    /// Defaults to the setting of the nearest outer `RootPathLayer`, and to [`Rewrite::redirects`]
+    /// if there is none.
     #[must_use]
     pub fn rewrite(self, rewrite: Rewrite) -> Self {
         self.with(|config| config.rewrite = Some(Arc::new(rewrite)))
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(Arc::make_mut(&mut self.config));
         self
     }
@@ -281,14 +240,7 @@ impl From<RootPath> for RootPathLayer {
         Self {
             config: Arc::new(Config {
                 root_path,
-                forwarded: None,
-                #[cfg(feature = "axum")]
-                nested: false,
-                strip: Strip::default(),
-                rewrite: None,
-                default_rewrite: Arc::default(),
-                adds_vary: true,
-                told: Told::default(),
+                ..Config::default()
             }),
         }
     }
@@ -302,7 +254,8 @@ impl<S> Layer<S> for RootPathLayer {
     }
 }
 
-/// An environment variable holds no [`RootPath`]; names the variable.
+/// Error returned when an environment variable does not hold a valid [`RootPath`]: names the
+/// variable.
 ///
 /// ```
 /// # use tower_root_path::RootPathLayer;

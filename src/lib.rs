@@ -19,6 +19,7 @@ mod aide;
 mod axum;
 mod forwarded;
 mod layer;
+mod nest;
 mod openapi;
 mod rewrite;
 mod root_path;
@@ -29,7 +30,11 @@ mod tonic;
 mod uri;
 #[cfg(feature = "utoipa")]
 mod utoipa;
+mod warn_once;
 
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub use self::axum::NestedRootPathLayer;
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "aide", feature = "utoipa"))))]
 pub use self::openapi::OpenApiExt;
@@ -42,10 +47,10 @@ pub use self::{
         Forwarded, ForwardedPrefix, InvalidForwarded, InvalidTrustedProxies, PeerAddr,
         TrustedProxies,
     },
-    layer::{InvalidRootPathVar, RootPathLayer, Strip},
+    layer::{InvalidRootPathVar, RootPathLayer},
     openapi::{InvalidServer, Server, ServerVariable, Servers},
-    rewrite::{InternalHeader, InvalidOrigin, Origin, Rewrite},
+    rewrite::{InvalidOrigin, Origin, Rewrite, UnsupportedHeader},
     root_path::{InvalidRootPath, RootPath},
-    service::{ResponseFuture, RootPathService},
+    service::{RootPathFuture, RootPathService},
     strip_prefix::{StripPrefix, StripPrefixLayer},
 };

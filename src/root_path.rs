@@ -1,34 +1,41 @@
 //! The value: its grammar, what can be built from it, and its error.
 
-use crate::{rewrite::Rewrite, uri};
+use crate::uri::{self, decode_triplet, is_unreserved};
+use http::Extensions;
 use std::{borrow::Cow, cmp, error, fmt, hash, str::FromStr, sync::Arc};
 
-/// The public path prefix an app lives under: `""` or `/seg(/seg)*`.
+/// The public path prefix of an app: `""` or `/seg(/seg)*`.
 ///
-/// A `RootPath` never ends with a slash, so it can be put in front of any path that begins with
-/// one: `{{ root_path }}/static/app.css` is right in a template whether there is a root path or
-/// not.
+/// A `RootPath` never ends with a slash, so you can write it in front of any path that begins with
+/// one: `{{ root_path }}/static/app.css` is right in a template with and without a root path. The
+/// value is safe in quoted HTML attributes and in JavaScript strings. It is not safe in an unquoted
+/// CSS `url()` nor in a `javascript:` URL.
 ///
-/// The layers put it in the request extensions. Where it is empty there may be none, so ask by
-/// `request.extensions().get::<RootPath>().cloned().unwrap_or_default()`, or with the feature `axum`
-/// by the extractor.
+/// [`RootPathLayer`](crate::RootPathLayer) puts it in the request extensions. Read it with
+/// [`RootPath::from_extensions`] or, with the feature `axum`, as an extractor.
 ///
 /// # Grammar
 ///
-/// `( "/" segment )*`, at most [`RootPath::MAX_LEN`] bytes. A segment is made of
-/// `A-Z a-z 0-9 - . _ ~ ! $ & ( ) * + = : @` and percent-triplets. Trailing slashes are trimmed,
-/// so `"/"` is the empty root path. Refused are
+/// `( "/" segment )*`, at most [`RootPath::MAX_LEN`] bytes. A segment consists of
+/// `A-Z a-z 0-9 - . _ ~ ! $ & ( ) * + = : @` and percent-encoded triplets. Trailing slashes are
+/// trimmed, and `"/"` is the empty root path. These are refused:
 ///
-/// | what | because |
+/// | refused | because |
 /// |---|---|
 /// | no leading slash | `https://host` + `evil.example` is another host |
 /// | empty segments (`//evil.example`), `\` | browsers read them as another host |
-/// | `.` and `..`, also percent-encoded | they climb out of the prefix |
+/// | `.` and `..`, also percent-encoded | they leave the prefix |
 /// | `'` `"` `<` `>` and the backquote | they end strings in HTML and JavaScript |
-/// | `{` `}` | [OpenAPI server variables][oas] and templates |
+/// | `{` `}` | they are [variables in OpenAPI server URLs][oas], and templates |
 /// | `,` | it separates the members of a forwarded header |
-/// | `?` `#` `;` <code>&#124;</code> `^`, space, controls, raw non-ASCII | not a path ([RFC 3986, section 3.3][path]), or the start of path parameters |
-/// | malformed triplets, and triplets of controls, `/` `\` `.` `%` `?` `#` `;` or of anything that may be written plainly | a later decoder would see another path |
+/// | `?` `#` `;` <code>&#124;</code> `^`, space, controls, raw non-ASCII | they are not part of a path ([RFC 3986, section 3.3][path]), or begin path parameters |
+/// | malformed triplets, and triplets of controls, `/` `\` `%` `?` `#` `;` and of unreserved characters (`A-Z a-z 0-9 - . _ ~`) | a later decoder would see another path |
+///
+/// Triplets of other reserved characters stay as they are: `%2B` and `+` are different paths
+/// ([RFC 3986, section 2.2][reserved]).
+///
+/// A mount ([`RootPathLayer::nested`][nested]) is kept as the client wrote it. So a `RootPath` with
+/// a mount may contain triplets that parsing refuses.
 ///
 /// # Example
 ///
@@ -49,32 +56,12 @@ use std::{borrow::Cow, cmp, error, fmt, hash, str::FromStr, sync::Arc};
 /// # Ok::<(), tower_root_path::InvalidRootPath>(())
 /// ```
 ///
+/// [nested]: crate#sub-apps
 /// [oas]: https://spec.openapis.org/oas/v3.1.1#server-object
 /// [path]: https://www.rfc-editor.org/rfc/rfc3986#section-3.3
+/// [reserved]: https://www.rfc-editor.org/rfc/rfc3986#section-2.2
 #[derive(Clone)]
-pub struct RootPath {
-    repr: Repr,
-    told: Told,
-}
-
-/// What layers tell each other along with a root path; no part of the value.
-#[derive(Clone, Debug)]
-pub(crate) struct Told {
-    /// How many segments of what routers took off the request path are accounted for, so that
-    /// each mount counts once.
-    #[cfg(feature = "axum")]
-    pub(crate) mounts: usize,
-    /// What the layers further out rewrite, if they were told.
-    pub(crate) rewrite: Option<Arc<Rewrite>>,
-}
-
-impl Told {
-    const NOTHING: Self = Self {
-        #[cfg(feature = "axum")]
-        mounts: 0,
-        rewrite: None,
-    };
-}
+pub struct RootPath(Repr);
 
 /// One word less, and no second allocation, compared with `String`; no atomics if static.
 #[derive(Clone)]
@@ -84,8 +71,8 @@ enum Repr {
 }
 
 impl RootPath {
-    /// The empty root path: the app lives at the root of its host.
-    pub const EMPTY: Self = Self::unchecked_static("");
+    /// The empty root path: the app is at the root of its host.
+    pub const EMPTY: Self = Self(Repr::Static(""));
 
     /// The longest root path, in bytes.
     pub const MAX_LEN: usize = 1024;
@@ -109,25 +96,30 @@ impl RootPath {
     #[must_use]
     #[track_caller]
     pub const fn from_static(root_path: &'static str) -> Self {
-        let bytes = trim_trailing_slashes(root_path.as_bytes());
-        if let Some((problem, _)) = find_problem(bytes) {
-            panic_at_compile_time(root_path, problem);
+        match check(root_path.as_bytes()) {
+            Ok(bytes) => Self(Repr::Static(ascii(bytes))),
+            Err((problem, _)) => panic_at_compile_time(root_path, problem),
         }
-        Self::unchecked_static(ascii(bytes))
     }
 
-    const fn unchecked_static(root_path: &'static str) -> Self {
-        Self {
-            repr: Repr::Static(root_path),
-            told: Told::NOTHING,
-        }
+    /// The root path in the extensions of a request, empty if there is none.
+    ///
+    /// ```
+    /// # use http::Request;
+    /// # use tower_root_path::RootPath;
+    /// let request = Request::new(());
+    /// assert_eq!(RootPath::from_extensions(request.extensions()), "");
+    /// ```
+    #[must_use]
+    pub fn from_extensions(extensions: &Extensions) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_default()
     }
 
     /// The root path as a string: `""` or `/seg…`, without a trailing slash.
     #[inline]
     #[must_use]
     pub fn as_str(&self) -> &str {
-        match &self.repr {
+        match &self.0 {
             Repr::Static(root_path) => root_path,
             Repr::Shared(root_path) => root_path,
         }
@@ -140,38 +132,32 @@ impl RootPath {
         self.as_str().is_empty()
     }
 
-    /// The public URL path of `path`, a path of the app's own (with or without query and
-    /// fragment).
+    /// The public path of `path`, a path of the app's own with or without query and fragment.
     ///
-    /// The rule is that of a rewritten `Location`: a `path` that is already under the root path
-    /// stays as it is. A missing leading slash is added. The result always begins with exactly
-    /// one slash, whatever it is given, so it never leads to another host: neither a scheme nor
-    /// `//host`, `/\host` or `/<TAB>/host` gets through.
+    /// The root path is always prepended, also to a `path` that begins with it, since an app may
+    /// have such routes. The result begins with exactly one slash, whatever `path` is: neither a
+    /// scheme nor `//host`, `/\host` or `/<TAB>/host` leads to another host.
     ///
     /// ```
     /// # use tower_root_path::RootPath;
-    /// let api = RootPath::from_static("/api/v1");
-    /// assert_eq!(api.join("/items/1?full#top"), "/api/v1/items/1?full#top");
-    /// assert_eq!(api.join("/api/v1/items/1"), "/api/v1/items/1");
-    /// assert_eq!(api.join("items/1"), "/api/v1/items/1");
+    /// let api = RootPath::from_static("/api");
+    /// assert_eq!(api.join("/items/1?full#top"), "/api/items/1?full#top");
+    /// assert_eq!(api.join("/api/items"), "/api/api/items");
+    /// assert_eq!(api.join("items/1"), "/api/items/1");
     /// assert_eq!(RootPath::EMPTY.join("//evil.example"), "/evil.example");
     /// ```
     #[must_use]
     pub fn join(&self, path: &str) -> String {
-        // What browsers skip in front of a URL, or read as a slash.
-        let rest = path.trim_start_matches(|c: char| c <= ' ' || c == '/' || c == '\\');
-        [
-            uri::missing_prefix(self.as_str(), rest.as_bytes()),
-            "/",
-            rest,
-        ]
-        .concat()
+        // Browsers ignore what is trimmed here, or read it as a slash.
+        let path = path.trim_start_matches(|c: char| c <= ' ' || c == '/' || c == '\\');
+        uri::prepend(self.as_str(), path)
     }
 
-    /// What is left of `path` (with or without a query) without the root path: `None` unless the
-    /// root path is there and ends at a segment boundary, and never without a leading slash.
+    /// The rest of `path` (with or without a query) behind the root path, always with a leading
+    /// slash.
     ///
-    /// Bytes are compared as they are: case matters and nothing is decoded or normalised.
+    /// `None` if `path` does not begin with the root path, up to a segment boundary. Bytes are
+    /// compared as they are: case matters, and nothing is decoded or normalised.
     ///
     /// ```
     /// # use tower_root_path::RootPath;
@@ -191,13 +177,12 @@ impl RootPath {
         })
     }
 
-    /// This root path followed by `inner`, as two proxies in a row, or an app and an app mounted
-    /// in it, make one.
+    /// This root path followed by `inner`, as for two proxies in a row or a mounted sub-app.
     ///
     /// # Errors
     ///
-    /// If the whole is longer than [`RootPath::MAX_LEN`]. (Of stacked layers, the inner one counts
-    /// as none then.)
+    /// If the result is longer than [`RootPath::MAX_LEN`]. (Then stacked layers ignore the inner
+    /// root path.)
     ///
     /// # Example
     ///
@@ -229,12 +214,12 @@ impl RootPath {
         let mut whole = [0; Self::MAX_LEN];
         whole[..outer.len()].copy_from_slice(outer.as_bytes());
         whole[outer.len()..len].copy_from_slice(inner.as_bytes());
-        Ok(Self::shared(Arc::from(ascii(&whole[..len]))))
+        Ok(Self::shared(ascii(&whole[..len])))
     }
 
-    /// The `Path` for a cookie that belongs to this app alone: the root path, or `/` if it is
-    /// empty ([RFC 6265, section 5.1.4][path-match]: `/api/v1` covers `/api/v1/x`, and not
-    /// `/api/v10`).
+    /// The `Path` for a cookie of this app alone: the root path, or `/` if it is empty.
+    ///
+    /// By [RFC 6265, section 5.1.4][path-match], `/api/v1` matches `/api/v1/x` and not `/api/v10`.
     ///
     /// ```
     /// # use tower_root_path::RootPath;
@@ -250,8 +235,9 @@ impl RootPath {
         self.or_slash()
     }
 
-    /// The URL of this app in an OpenAPI `servers` list: the root path, or `/` if it is empty. It
-    /// needs no host, since it [resolves against the document's own URL][oas].
+    /// The URL of this app in an OpenAPI `servers` list: the root path, or `/` if it is empty.
+    ///
+    /// It has no host: clients [resolve it against the URL of the document][oas].
     ///
     /// ```
     /// # use tower_root_path::RootPath;
@@ -273,58 +259,23 @@ impl RootPath {
         }
     }
 
-    fn shared(root_path: Arc<str>) -> Self {
-        Self {
-            repr: Repr::Shared(root_path),
-            told: Told::NOTHING,
+    fn shared(root_path: &str) -> Self {
+        Self(Repr::Shared(Arc::from(root_path)))
+    }
+
+    /// A root path from a mount, a part of a request path, as the client wrote it: cookies and
+    /// relative links match it byte for byte.
+    ///
+    /// Well-formed triplets stay, and other bytes that the grammar refuses are percent-encoded.
+    /// `None` for a mount that would change its meaning: with a dot segment in any encoding, with
+    /// an empty segment, or too long.
+    pub(crate) fn from_mount(mount: &str) -> Option<Self> {
+        let mut segments = mount.strip_prefix('/')?.split('/');
+        if segments.any(|segment| segment.is_empty() || is_dot_segment(segment.as_bytes())) {
+            return None;
         }
-    }
-
-    /// A root path out of a part of a request path, which need not follow the grammar: a byte
-    /// that it refuses is percent-encoded, and a triplet of one that it takes is decoded
-    /// (JavaScript's `encodeURIComponent` makes `%40` of `@`). What it still refuses is an error.
-    #[cfg(feature = "axum")]
-    pub(crate) fn from_request_path(path: &str) -> Result<Self, InvalidRootPath> {
-        use fmt::Write as _;
-
-        if path.ends_with('/') {
-            return Err(InvalidRootPath::new(
-                path.as_bytes(),
-                Problem::EmptySegment,
-                path.len(),
-            ));
-        }
-        Self::try_from(path).or_else(|_| {
-            let mut written = String::with_capacity(path.len() + 16);
-            let mut rest = path.as_bytes();
-            while let [byte, behind @ ..] = rest {
-                rest = behind;
-                if IS_PLAIN[*byte as usize] || *byte == b'/' {
-                    written.push(*byte as char);
-                } else if *byte != b'%' {
-                    let _ = write!(written, "%{byte:02X}");
-                } else {
-                    match decode_triplet(rest) {
-                        Some(decoded) if IS_PLAIN[decoded as usize] => {
-                            written.push(decoded as char);
-                            rest = &rest[2..];
-                        }
-                        _ => written.push('%'),
-                    }
-                }
-            }
-            Self::try_from(written)
-        })
-    }
-
-    pub(crate) fn told(&self) -> &Told {
-        &self.told
-    }
-
-    /// The same root path, and what is told along with it.
-    pub(crate) fn telling(mut self, told: Told) -> Self {
-        self.told = told;
-        self
+        let root_path = encode_refused_bytes(mount);
+        (root_path.len() <= Self::MAX_LEN).then(|| Self::shared(&root_path))
     }
 }
 
@@ -367,16 +318,15 @@ impl TryFrom<String> for RootPath {
     }
 }
 
-/// The bytes of a header value, say.
+/// For the bytes of a header value.
 impl TryFrom<&[u8]> for RootPath {
     type Error = InvalidRootPath;
 
     fn try_from(root_path: &[u8]) -> Result<Self, Self::Error> {
-        let trimmed = trim_trailing_slashes(root_path);
-        match find_problem(trimmed) {
-            Some((problem, at)) => Err(InvalidRootPath::new(root_path, problem, at)),
-            None if trimmed.is_empty() => Ok(Self::EMPTY),
-            None => Ok(Self::shared(Arc::from(ascii(trimmed)))),
+        match check(root_path) {
+            Ok([]) => Ok(Self::EMPTY),
+            Ok(trimmed) => Ok(Self::shared(ascii(trimmed))),
+            Err((problem, at)) => Err(InvalidRootPath::new(root_path, problem, at)),
         }
     }
 }
@@ -458,7 +408,10 @@ impl<'de> serde::Deserialize<'de> for RootPath {
     }
 }
 
-/// A value is no [`RootPath`]; says what is wrong with it, and where.
+/// Error returned when a value is not a valid [`RootPath`]: quotes the value and names the reason
+/// and the place.
+///
+/// Where percent-encoding would make the value valid, the message shows how.
 ///
 /// ```
 /// # use tower_root_path::RootPath;
@@ -466,6 +419,11 @@ impl<'de> serde::Deserialize<'de> for RootPath {
 /// assert_eq!(
 ///     error.to_string(),
 ///     r#"invalid root path "/api/../v1": segment ".." at byte 5"#
+/// );
+/// let error = "/caf\u{e9}".parse::<RootPath>().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#"invalid root path "/café": unexpected 'é' at byte 4; percent-encoded it is "/caf%C3%A9""#
 /// );
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -488,7 +446,7 @@ enum Problem {
 }
 
 impl Problem {
-    /// The reason without the place, for a `const` context.
+    /// The reason without the place: a `const` context cannot format numbers.
     const fn reason(self) -> &'static str {
         match self {
             Self::NoLeadingSlash => "must start with '/'",
@@ -496,7 +454,7 @@ impl Problem {
             Self::DotSegment => "segment \".\" or \"..\"",
             Self::UnexpectedByte => "unexpected character",
             Self::MalformedTriplet => "'%' without two hexadecimal digits",
-            Self::ForbiddenTriplet => "percent-encoded character that must not be",
+            Self::ForbiddenTriplet => "character that must not be percent-encoded",
             Self::TooLong => "longer than 1024 bytes",
         }
     }
@@ -532,7 +490,7 @@ impl fmt::Display for InvalidRootPath {
 
 impl error::Error for InvalidRootPath {}
 
-/// The offending value and what is wrong with it.
+/// The refused value and the reason.
 pub(crate) struct Reason<'a>(pub(crate) &'a InvalidRootPath);
 
 impl fmt::Display for Reason<'_> {
@@ -555,7 +513,11 @@ impl fmt::Display for Reason<'_> {
             Problem::UnexpectedByte => match value[*at..].utf8_chunks().next() {
                 Some(chunk) if !chunk.valid().is_empty() => {
                     let unexpected = chunk.valid().chars().next().unwrap_or_default();
-                    write!(f, "unexpected {unexpected:?} at byte {at}")
+                    write!(f, "unexpected {unexpected:?} at byte {at}")?;
+                    match RootPath::try_from(encode_refused_bytes(&lossy)) {
+                        Ok(encoded) => write!(f, "; percent-encoded it is {encoded:?}"),
+                        Err(_) => Ok(()),
+                    }
                 }
                 _ => write!(f, "unexpected byte 0x{:02X} at byte {at}", value[*at]),
             },
@@ -565,18 +527,15 @@ impl fmt::Display for Reason<'_> {
             ),
             Problem::ForbiddenTriplet => {
                 let triplet = String::from_utf8_lossy(&value[*at..*at + 3]);
-                match decode_triplet(&value[*at + 1..]) {
-                    Some(byte) if IS_PLAIN[byte as usize] && byte != b'.' => write!(
+                let decoded = decode_triplet(&value[*at + 1..]).unwrap_or_default() as char;
+                if is_unreserved(decoded as u8) && decoded != '.' {
+                    write!(f, "{triplet:?} at byte {at} must be written as {decoded:?}")
+                } else {
+                    write!(
                         f,
-                        "{triplet:?} at byte {at} must be written as {:?}",
-                        byte as char
-                    ),
-                    byte => write!(
-                        f,
-                        "{triplet:?} at byte {at} stands for {:?}, which must not be \
-                         percent-encoded",
-                        byte.unwrap_or_default() as char
-                    ),
+                        "{triplet:?} at byte {at} stands for {decoded:?}, which must not be \
+                         percent-encoded"
+                    )
                 }
             }
             Problem::TooLong => write!(
@@ -588,14 +547,19 @@ impl fmt::Display for Reason<'_> {
     }
 }
 
-const fn trim_trailing_slashes(mut bytes: &[u8]) -> &[u8] {
-    while let [head @ .., b'/'] = bytes {
-        bytes = head;
+/// `bytes` without trailing slashes, or the first byte that the grammar refuses.
+const fn check(bytes: &[u8]) -> Result<&[u8], (Problem, usize)> {
+    let mut trimmed = bytes;
+    while let [head @ .., b'/'] = trimmed {
+        trimmed = head;
     }
-    bytes
+    match find_problem(trimmed) {
+        Some(problem) => Err(problem),
+        None if trimmed.is_empty() && bytes.len() > 1 => Err((Problem::EmptySegment, 1)),
+        None => Ok(trimmed),
+    }
 }
 
-/// The first thing that the grammar refuses, and where it is.
 const fn find_problem(bytes: &[u8]) -> Option<(Problem, usize)> {
     if bytes.is_empty() {
         return None;
@@ -648,44 +612,53 @@ const fn ascii(bytes: &[u8]) -> &str {
     }
 }
 
-/// What may be written plainly in a segment. A dot may, but a segment of dots alone may not.
-const IS_PLAIN: [bool; 256] = {
-    let plain = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&()*+=:@";
+/// What a segment may contain besides triplets. A segment of dots alone is refused elsewhere.
+const IS_PLAIN: [bool; 256] =
+    table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&()*+=:@");
+
+const fn table(members: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut i = 0;
-    while i < plain.len() {
-        table[plain[i] as usize] = true;
+    while i < members.len() {
+        table[members[i] as usize] = true;
         i += 1;
     }
     table
-};
+}
 
 const fn may_be_encoded(byte: u8) -> bool {
     !(byte.is_ascii_control()
-        || IS_PLAIN[byte as usize]
+        || is_unreserved(byte)
         || matches!(byte, b'/' | b'\\' | b'%' | b'?' | b'#' | b';'))
 }
 
-/// What the two digits behind a `%` stand for.
-const fn decode_triplet(digits: &[u8]) -> Option<u8> {
-    const fn hex(digit: u8) -> Option<u8> {
-        match digit {
-            b'0'..=b'9' => Some(digit - b'0'),
-            b'a'..=b'f' => Some(digit - b'a' + 10),
-            b'A'..=b'F' => Some(digit - b'A' + 10),
-            _ => None,
-        }
+/// Whether `segment` is `.` or `..`, percent-encoded or not.
+fn is_dot_segment(mut segment: &[u8]) -> bool {
+    let mut dots = 0;
+    while let [b'.', rest @ ..] | [b'%', b'2', b'e' | b'E', rest @ ..] = segment {
+        segment = rest;
+        dots += 1;
     }
-    match digits {
-        [high, low, ..] => match (hex(*high), hex(*low)) {
-            (Some(high), Some(low)) => Some(high << 4 | low),
-            _ => None,
-        },
-        _ => None,
-    }
+    segment.is_empty() && matches!(dots, 1 | 2)
 }
 
-/// Panics with the same words as [`InvalidRootPath`], but for the place: a `const` context has
+/// `path` with what the grammar refuses percent-encoded. Slashes and well-formed triplets stay.
+fn encode_refused_bytes(path: &str) -> String {
+    use fmt::Write as _;
+
+    let mut encoded = String::with_capacity(path.len());
+    for (at, byte) in path.bytes().enumerate() {
+        let is_triplet = byte == b'%' && decode_triplet(&path.as_bytes()[at + 1..]).is_some();
+        if IS_PLAIN[byte as usize] || byte == b'/' || is_triplet {
+            encoded.push(byte as char);
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// Panics with the message of [`InvalidRootPath`] but without the place: a `const` context has
 /// neither `format!` nor a heap.
 #[track_caller]
 const fn panic_at_compile_time(root_path: &str, problem: Problem) -> ! {

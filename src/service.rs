@@ -1,18 +1,17 @@
-//! The way of one request.
+//! The way of one request: [`on_request`], the app, [`OnResponse::apply`].
 
-#[cfg(feature = "axum")]
-use crate::axum::{is_routed, mounted_segments, original_path, Mount};
 use crate::{
     forwarded::Forwarded,
-    layer::{Config, Strip},
-    rewrite::{looks_like_a_host, Authority, Base, Rewrite},
-    root_path::Told,
-    uri, RootPath, RootPathLayer,
+    layer::Config,
+    nest::{self, Accounted, Mount},
+    rewrite::{Base, RequestUrl, Rewrite, Unusual},
+    uri,
+    warn_once::WarnOnce,
+    RootPath, RootPathLayer,
 };
-use http::{header::VARY, HeaderMap, HeaderValue, Request, Response};
+use http::{header::VARY, Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use std::{
-    borrow::Cow,
     fmt,
     future::Future,
     pin::Pin,
@@ -22,14 +21,15 @@ use std::{
 use tower::Service;
 use tower_layer::Layer;
 
-/// Middleware that tells an app the path prefix it lives under, and brings what it emits under
-/// that prefix.
+/// Middleware that gives an app its root path, the public path prefix, and rewrites redirects to
+/// it.
 ///
-/// For each request it decides the root path, takes it off the request path if it is still there,
-/// puts a [`RootPath`] in the request extensions, and rewrites the headers of the response. It
-/// never answers by itself and never touches a body.
+/// For each request it determines the root path, strips it from the request path if
+/// [configured](RootPathLayer::strip_if_present), puts a [`RootPath`] in the request extensions,
+/// and rewrites the headers of the response. It never answers a request itself and never touches a
+/// body.
 ///
-/// See [`RootPathLayer`] for an example and for everything that can be configured.
+/// See [`RootPathLayer`] for an example and for the configuration.
 #[derive(Clone, Debug)]
 pub struct RootPathService<S> {
     inner: S,
@@ -37,7 +37,7 @@ pub struct RootPathService<S> {
 }
 
 impl<S> RootPathService<S> {
-    /// The same as [`RootPathLayer::new`], around `inner`.
+    /// Wraps `inner` in the middleware that [`RootPathLayer::new`] configures.
     ///
     /// # Panics
     ///
@@ -64,7 +64,7 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = RootPathFuture<S::Future>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -72,10 +72,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let pending = enter(&self.config, &mut request);
-        ResponseFuture {
+        let on_response = on_request(&self.config, &mut request);
+        RootPathFuture {
             inner: self.inner.call(request),
-            pending,
+            on_response,
         }
     }
 }
@@ -83,14 +83,14 @@ where
 pin_project! {
     /// Response future of [`RootPathService`].
     #[derive(Debug)]
-    pub struct ResponseFuture<F> {
+    pub struct RootPathFuture<F> {
         #[pin]
         inner: F,
-        pending: Option<Pending>,
+        on_response: Option<OnResponse>,
     }
 }
 
-impl<F, B, E> Future for ResponseFuture<F>
+impl<F, B, E> Future for RootPathFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
 {
@@ -99,205 +99,218 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(cx))?;
-        if let Some(pending) = this.pending {
-            pending.leave(&mut response);
+        if let Some(on_response) = this.on_response {
+            on_response.apply(&mut response);
         }
         Poll::Ready(Ok(response))
     }
 }
 
-/// What is to be done when the response comes.
-#[derive(Debug)]
-struct Pending {
-    config: Arc<Config>,
-    /// What this layer or one further out was told to rewrite.
-    rewrite: Option<Arc<Rewrite>>,
-    /// What is left to a layer further out, which cannot see from there what is an echo of the path.
-    echoes: Option<Arc<Rewrite>>,
-    base: Base,
-}
-
-/// The way in: decides the root path, strips it, and puts the whole one in the extensions.
-fn enter<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Pending> {
-    if config.is_idle() && !path_looks_like_a_host(config, request) {
-        return None;
+/// Determines the root path, strips it from the request path and puts it in the extensions.
+fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnResponse> {
+    if config.is_noop() {
+        let reflects = uri::reflects_as_network_path(request.uri().path());
+        return reflects.then(|| OnResponse {
+            config: Arc::clone(config),
+            rewrite: None,
+            is_unstripped: false,
+            base: Base::reflected(),
+        });
     }
-    let outer = request.extensions().get::<RootPath>().cloned();
-    let told = outer.as_ref().map(|outer| outer.told().rewrite.clone());
-    let (rewrite, left_to_outer) = match &config.rewrite {
-        Some(own) => (Some(Arc::clone(own)), told),
-        None => (told.flatten(), None),
+    let outer: Option<RootPath> = request.extensions().get().cloned();
+    // Never there without a root path, so that an app with one layer pays for one look-up.
+    let inherited = outer.as_ref().and_then(|_| request.extensions().get());
+    let mut inherited: Inherited = inherited.cloned().unwrap_or_default();
+
+    let part = Part::new(config, request, inherited.accounted);
+    let outer_len = outer.as_ref().map_or(0, |outer| outer.as_str().len());
+    let root_path = match outer {
+        None => part.root_path,
+        // If both together are too long, the part counts as none.
+        Some(outer) => outer.concat(&part.root_path).unwrap_or(outer),
     };
-    let mut base = Part::of(config, request).add_to(request, outer, rewrite.as_ref());
-    base.path_looks_like_a_host = path_looks_like_a_host(config, request);
+    let own = &root_path.as_str()[outer_len..];
 
-    let echoes = left_to_outer.filter(|_| base.path_looks_like_a_host);
-    let echoes = echoes.map(|outer| outer.unwrap_or_else(|| Arc::clone(&config.default_rewrite)));
-    let is_concerned = base.is_somewhere() || base.path_looks_like_a_host;
-    let rewrites = is_concerned && !rewrite.as_ref().is_some_and(|rewrite| rewrite.is_none());
-    if !rewrites && echoes.is_none() && config.vary().is_none() {
-        return None;
+    let received = request.uri().scheme().map(|_| request.uri().clone());
+    let has_stripped = part.strips && !own.is_empty() && uri::strip_from(request.uri_mut(), own);
+
+    let hands_on = inherited.update(config, request, !own.is_empty(), has_stripped);
+    if hands_on || !own.is_empty() {
+        put(request.extensions_mut(), root_path.clone());
     }
-    if rewrites && base.is_somewhere() {
-        base.authority = Authority::of(request);
+    if hands_on {
+        put(request.extensions_mut(), inherited.clone());
     }
-    Some(Pending {
+
+    let mount_at = root_path.as_str().strip_suffix(part.mount.as_str());
+    let mount_at = mount_at.filter(|_| !part.mount.is_empty()).map(str::len);
+    let unusual = Unusual {
+        reflects_as_network_path: reflects_as_network_path(request),
+        mount_as_received: part.mount_as_received.filter(|_| mount_at.is_some()),
+        request_url: received.map(|received| RequestUrl::new(received, request)),
+    };
+    let is_under = || uri::is_under(request.uri().path().as_bytes(), own.as_bytes());
+    let can_be_unstripped = WarnOnce::ENABLED && !own.is_empty() && !has_stripped && !config.nested;
+    let on_response = OnResponse {
         config: Arc::clone(config),
-        rewrite,
-        echoes,
-        base,
-    })
+        rewrite: inherited.rewrite,
+        is_unstripped: can_be_unstripped && is_under(),
+        base: Base {
+            // What a layer does not add, the outer layers do.
+            root_path: if own.is_empty() && config.rewrite.is_none() {
+                RootPath::EMPTY
+            } else {
+                root_path
+            },
+            mount_at: mount_at.unwrap_or(outer_len),
+            unusual: unusual.boxed(),
+        },
+    };
+    (!on_response.is_noop()).then_some(on_response)
 }
 
-/// Whether the path, as the app sees it, begins with `//` or `/\`. A sub-app may see the path as the
-/// outermost router got it as well.
-#[cfg_attr(not(feature = "axum"), allow(unused_variables))]
-fn path_looks_like_a_host<B>(config: &Config, request: &Request<B>) -> bool {
-    #[cfg(feature = "axum")]
-    if config.nested && original_path(request.extensions()).is_some_and(looks_like_a_host) {
-        return true;
-    }
-    looks_like_a_host(request.uri().path())
+/// Whether the app may reflect a network-path reference: from the path that it sees, or in a mount
+/// from the original one.
+fn reflects_as_network_path<B>(request: &Request<B>) -> bool {
+    let original = || nest::original_uri(request.extensions());
+    uri::reflects_as_network_path(request.uri().path())
+        || nest::is_mounted(request.extensions())
+            && original().is_some_and(|uri| uri::reflects_as_network_path(uri.path()))
 }
 
 /// What one layer adds to the root path.
-struct Part<'a> {
-    root_path: Cow<'a, RootPath>,
-    strip: bool,
-    shown: Option<Shown>,
-    /// Whether layers further in have to know something even if this part is empty: what is to be
-    /// rewritten, or that a mount was taken off that cannot be written as a root path.
-    tells_more: bool,
+#[derive(Default)]
+struct Part {
+    root_path: RootPath,
+    /// Whether to strip it from the request path.
+    strips: bool,
+    /// In a nested layer, the mount that references may carry, and as the client wrote it if the
+    /// root path has it percent-encoded.
+    mount: RootPath,
+    mount_as_received: Option<Box<str>>,
 }
 
-/// The end of the root path that a reference may carry alone, because the routers show it to the app
-/// (axum's `OriginalUri`).
-struct Shown {
-    written: RootPath,
-    /// The same as it is in the request, if it had to be written otherwise.
-    raw: Option<Box<str>>,
-}
-
-impl<'a> Part<'a> {
-    fn of<B>(config: &'a Config, request: &Request<B>) -> Self {
-        #[cfg(feature = "axum")]
+impl Part {
+    fn new<B>(config: &Config, request: &Request<B>, accounted: Accounted) -> Self {
         if config.nested {
-            return Self::mounted(config, request);
+            return Self::mounted(request, accounted).unwrap_or_default();
         }
-        let part = |root_path, stripped_already: bool| Self {
+        let part = |root_path, strips| Self {
             root_path,
-            strip: config.strip == Strip::IfPresent && !stripped_already,
-            shown: None,
-            tells_more: config.rewrite.is_some(),
+            strips,
+            ..Self::default()
         };
+        // After routing, a path that begins with the root path is a route of the app's own.
+        let strips =
+            config.strips && (config.wraps_router || !nest::is_routed(request.extensions()));
         if let Some(forwarded) = &config.forwarded {
             let found = forwarded.read_or_reuse(request, &config.root_path);
-            config.told.tell(forwarded, &found);
+            config.warn_once.forwarded(forwarded, &found);
             if let Forwarded::Used(root_path) = found {
-                return part(Cow::Owned(root_path), forwarded.tells_stripped());
+                return part(root_path, strips && !forwarded.is_original_path());
             }
         }
-        part(Cow::Borrowed(&config.root_path), false)
+        part(config.root_path.clone(), strips)
     }
 
-    #[cfg(feature = "axum")]
-    fn mounted<B>(config: &Config, request: &Request<B>) -> Self {
-        let mount = Mount::of(request);
-        let own = mount
-            .as_ref()
-            .map(|mount| RootPath::from_request_path(mount.own));
-        let left_out = matches!(own, Some(Err(_)));
-        let shown = |mount: Mount<'_>| {
-            let written = RootPath::from_request_path(mount.whole).ok()?;
-            let raw = (written != mount.whole).then(|| mount.whole.into());
-            Some(Shown { written, raw })
+    fn mounted<B>(request: &Request<B>, accounted: Accounted) -> Option<Self> {
+        let Mount { own, whole } = nest::mount(request, accounted)?;
+        let root_path = RootPath::from_mount(own)?;
+        let mount = match own.len() == whole.len() {
+            true => root_path.clone(),
+            false => RootPath::from_mount(whole).unwrap_or_default(),
         };
-        Self {
-            root_path: Cow::Owned(own.and_then(Result::ok).unwrap_or_default()),
-            strip: false,
-            shown: mount.and_then(shown),
-            tells_more: left_out || config.rewrite.is_some(),
-        }
-    }
-
-    /// Strips this part from the request path, and tells the app the whole root path. Gives where
-    /// the app is then; nowhere if this part adds nothing to what is told already, since what a
-    /// layer further out adds, it adds itself.
-    fn add_to<B>(
-        self,
-        request: &mut Request<B>,
-        outer: Option<RootPath>,
-        rewrite: Option<&Arc<Rewrite>>,
-    ) -> Base {
-        if self.root_path.is_empty() && !self.tells_more {
-            return Base::nowhere();
-        }
-        let told_already = outer.is_some();
-        let outer_len = outer.as_ref().map_or(0, |outer| outer.as_str().len());
-        let root_path = match outer {
-            None => self.root_path.into_owned(),
-            // If they are too long together, this part counts as none.
-            Some(outer) => outer.concat(&self.root_path).unwrap_or(outer),
-        };
-        let part = &root_path.as_str()[outer_len..];
-        let adds_nothing = part.is_empty();
-
-        let may_strip = self.strip && !adds_nothing;
-        #[cfg(feature = "axum")]
-        let may_strip = may_strip && !is_routed(request.extensions());
-        if may_strip {
-            uri::strip_from(request.uri_mut(), part);
-        }
-        let told = root_path.clone().telling(Told {
-            #[cfg(feature = "axum")]
-            mounts: mounted_segments(request.extensions()),
-            rewrite: rewrite.cloned(),
-        });
-        let extensions = request.extensions_mut();
-        if !told_already {
-            extensions.insert(told);
-        } else if let Some(there) = extensions.get_mut() {
-            *there = told;
-        }
-        if adds_nothing {
-            return Base::nowhere();
-        }
-
-        let mut base = Base {
-            own_at: outer_len,
-            mount_at: outer_len,
+        Some(Self {
             root_path,
-            ..Base::nowhere()
-        };
-        if let Some(shown) = self.shown {
-            let in_front = base.root_path.as_str().strip_suffix(shown.written.as_str());
-            if let Some(in_front) = in_front {
-                base.mount_at = in_front.len();
-                base.raw_mount = shown.raw;
-            }
-        }
-        base
+            strips: false,
+            mount_as_received: (mount != whole).then(|| whole.into()),
+            mount,
+        })
     }
 }
 
-impl Pending {
-    /// The way out.
-    fn leave<B>(&self, response: &mut Response<B>) {
-        if let Some(vary) = self.config.vary() {
-            add_vary(response.headers_mut(), vary);
+/// What a layer hands to inner layers besides the root path.
+#[derive(Clone, Debug, Default)]
+struct Inherited {
+    /// The setting of the nearest outer layer that has one.
+    rewrite: Option<Arc<Rewrite>>,
+    accounted: Accounted,
+}
+
+impl Inherited {
+    /// Adds what inner layers have to know of this one; returns whether there is anything.
+    fn update<B>(
+        &mut self,
+        config: &Config,
+        request: &Request<B>,
+        adds_root_path: bool,
+        has_stripped: bool,
+    ) -> bool {
+        let is_mounted = nest::is_mounted(request.extensions());
+        let accounts =
+            is_mounted && (config.nested || adds_root_path) || has_stripped && config.wraps_router;
+        if accounts {
+            self.accounted = nest::accounted_for(request, self.accounted);
+            if !config.nested {
+                // The root path of this layer replaces the mount.
+                self.accounted = self.accounted.without_mount();
+            }
+        }
+        if config.rewrite.is_some() {
+            self.rewrite.clone_from(&config.rewrite);
+        }
+        accounts || config.rewrite.is_some()
+    }
+}
+
+/// Overwriting is cheaper than inserting.
+fn put<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, value: T) {
+    match extensions.get_mut() {
+        Some(place) => *place = value,
+        None => drop(extensions.insert(value)),
+    }
+}
+
+/// What to do when the response comes.
+#[derive(Debug)]
+struct OnResponse {
+    config: Arc<Config>,
+    /// Of this layer or inherited; `None`: the default.
+    rewrite: Option<Arc<Rewrite>>,
+    base: Base,
+    /// Whether the request path begins with the root path, which the layer did not strip.
+    is_unstripped: bool,
+}
+
+impl OnResponse {
+    fn apply<B>(&self, response: &mut Response<B>) {
+        if self.is_unstripped && response.status() == StatusCode::NOT_FOUND {
+            self.config
+                .warn_once
+                .prefix_not_stripped(&self.base.root_path);
         }
         let headers = response.headers_mut();
+        if let Some(vary) = self.config.vary() {
+            add_vary(headers, vary);
+        }
         if headers.is_empty() {
             return;
         }
-        if let Some(outer) = &self.echoes {
-            outer.apply(headers, &Base::of_an_echo());
+        if self.base.reflects_as_network_path() {
+            Rewrite::shared_default().apply(headers, &Base::reflected());
         }
-        let rewrite = self
-            .rewrite
-            .as_ref()
-            .unwrap_or(&self.config.default_rewrite);
-        rewrite.apply(headers, &self.base);
+        self.rewrite().apply(headers, &self.base);
+    }
+
+    fn rewrite(&self) -> &Rewrite {
+        self.rewrite.as_deref().unwrap_or(Rewrite::shared_default())
+    }
+
+    fn is_noop(&self) -> bool {
+        self.rewrite().is_noop(&self.base)
+            && !self.base.reflects_as_network_path()
+            && !self.is_unstripped
+            && self.config.vary().is_none()
     }
 }
 

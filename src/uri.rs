@@ -4,10 +4,10 @@ use http::{
     uri::{InvalidUri, PathAndQuery},
     Uri,
 };
-use std::mem;
+use std::{iter, mem};
 
-/// What follows `prefix` in `path` (which may have a query and a fragment), if `prefix` is there
-/// and ends at a segment boundary: `""` or something that begins with `/`, `?` or `#`.
+/// What follows `prefix` in `path` (which may have a query and a fragment), if `path` begins with
+/// `prefix` up to a segment boundary: `""` or something that begins with `/`, `?` or `#`.
 pub(crate) fn strip_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     is_under(path.as_bytes(), prefix.as_bytes()).then(|| &path[prefix.len()..])
 }
@@ -17,11 +17,8 @@ pub(crate) fn is_under(path: &[u8], prefix: &[u8]) -> bool {
     path.starts_with(prefix) && matches!(path.get(prefix.len()), None | Some(b'/' | b'?' | b'#'))
 }
 
-/// What has to be put in front of the reference `/` + `rest` to bring it under `root_path`:
-/// nothing, if it is there already.
-///
-/// This is the one place that prefixes: a `Location`, [`RootPath::join`](crate::RootPath::join)
-/// and the OpenAPI list all ask here.
+/// What is missing in front of the reference `/` + `rest`, which the app emits: `root_path`, or
+/// nothing if the reference begins with it.
 pub(crate) fn missing_prefix<'a>(root_path: &'a str, rest: &[u8]) -> &'a str {
     match root_path.as_bytes() {
         [b'/', prefix @ ..] if !is_under(rest, prefix) => root_path,
@@ -29,8 +26,14 @@ pub(crate) fn missing_prefix<'a>(root_path: &'a str, rest: &[u8]) -> &'a str {
     }
 }
 
-/// Takes `prefix` off the path of `uri`, if it is there and ends at a segment boundary, and tells
-/// whether it was; the scheme, the authority and the query stay.
+/// `prefix` followed by `path`, a path of the app's own, whether that begins with `prefix` or not.
+pub(crate) fn prepend(prefix: &str, path: &str) -> String {
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    [prefix, slash, path].concat()
+}
+
+/// Removes `prefix` from the path of `uri`, if the path begins with it up to a segment boundary.
+/// Returns whether it did. The scheme, the authority and the query stay.
 pub(crate) fn strip_from(uri: &mut Uri, prefix: &str) -> bool {
     // Neither an authority-form (CONNECT) nor `*` has a path that could begin with a prefix.
     let rest = uri
@@ -40,15 +43,17 @@ pub(crate) fn strip_from(uri: &mut Uri, prefix: &str) -> bool {
         None => return false,
         Some([] | [b'/']) => Ok(PathAndQuery::from_static("/")),
         Some(rest @ [b'/', ..]) => PathAndQuery::try_from(rest),
-        // Of a query alone, `PathAndQuery` would show the path as `/` but for `as_str`.
+        // For a query alone, `PathAndQuery::path` returns `/`, but `as_str` does not.
         Some(query) => PathAndQuery::try_from([b"/", query].concat()),
     };
-    // What is left of a path and query is one, if only the slash is there.
+    // The rest of a path and query is one, if it begins with a slash.
     stripped.is_ok_and(|stripped| set_path_and_query(uri, stripped))
 }
 
-/// Puts `prefix`, a root path, in front of the path of `uri`; the scheme, the authority and the query
-/// stay. Fails, and leaves `uri` as it is, if `http` does not take the longer path.
+/// Prepends `prefix`, a root path, to the path of `uri`. The scheme, the authority and the query
+/// stay.
+///
+/// Fails, and leaves `uri` as it is, if the path becomes too long for `http`.
 pub(crate) fn add_to(uri: &mut Uri, prefix: &str) -> Result<(), InvalidUri> {
     // Neither an authority-form (CONNECT) nor `*` has a path.
     let path = match uri.path_and_query().map(PathAndQuery::as_str) {
@@ -58,10 +63,8 @@ pub(crate) fn add_to(uri: &mut Uri, prefix: &str) -> Result<(), InvalidUri> {
     if prefix.is_empty() {
         return Ok(());
     }
-    // Of a query alone, `PathAndQuery` shows the path as `/` but for `as_str`.
-    let slash = if path.starts_with('/') { "" } else { "/" };
-    // Not a `PathAndQuery`: that knows no limit before http 1.5, and miscounts beyond it.
-    let prefixed = Uri::try_from([prefix, slash, path].concat())?;
+    // Not a `PathAndQuery`: that has no limit before http 1.5, and miscounts beyond it.
+    let prefixed = Uri::try_from(prepend(prefix, path))?;
     if let Some(prefixed) = prefixed.into_parts().path_and_query {
         set_path_and_query(uri, prefixed);
     }
@@ -83,14 +86,90 @@ fn set_path_and_query(uri: &mut Uri, path_and_query: PathAndQuery) -> bool {
     true
 }
 
-/// What was taken off the front of the path `original` so that `path` was left, cut at a segment
-/// boundary. What strips a prefix makes an empty remainder `/`, and may add or trim a trailing
-/// slash.
-pub(crate) fn taken_off<'a>(original: &'a str, path: &str) -> Option<&'a str> {
+/// The prefix that was removed from the path `original` to make `path`, cut at a segment boundary.
+///
+/// Whoever strips a prefix makes an empty rest `/`, and may add or trim a trailing slash.
+pub(crate) fn removed_prefix<'a>(original: &'a str, path: &str) -> Option<&'a str> {
     let whole = original.strip_suffix('/').unwrap_or(original);
     let end = path.strip_suffix('/').unwrap_or(path);
-    let taken = whole.strip_suffix(end)?;
-    (taken.is_empty() || path.starts_with('/')).then_some(taken)
+    let removed = whole.strip_suffix(end)?;
+    (removed.is_empty() || path.starts_with('/')).then_some(removed)
+}
+
+/// Whether browsers read a network-path reference ([RFC 3986, section 4.2]) in `reference`: `//`,
+/// `/\`, or either with tabs or newlines between, which they drop ([URL Standard]).
+///
+/// [RFC 3986, section 4.2]: https://www.rfc-editor.org/rfc/rfc3986#section-4.2
+/// [URL Standard]: https://url.spec.whatwg.org/#concept-basic-url-parser
+pub(crate) fn is_network_path(reference: &[u8]) -> bool {
+    begins_network_path(reference.iter().copied())
+}
+
+fn begins_network_path(mut reference: impl Iterator<Item = u8>) -> bool {
+    reference.next() == Some(b'/')
+        && matches!(
+            reference.find(|byte| !is_dropped_by_browsers(*byte)),
+            Some(b'/' | b'\\')
+        )
+}
+
+/// The number of slashes, backslashes, tabs and newlines at the beginning of `reference`.
+pub(crate) fn leading_slashes(reference: &[u8]) -> usize {
+    let is_slash = |byte: &&u8| matches!(byte, b'/' | b'\\') || is_dropped_by_browsers(**byte);
+    reference.iter().take_while(is_slash).count()
+}
+
+fn is_dropped_by_browsers(byte: u8) -> bool {
+    matches!(byte, b'\t' | b'\n' | b'\r')
+}
+
+/// Whether the path of a request, as it is or percent-decoded, would be a network-path reference if
+/// the app reflected it.
+#[inline]
+pub(crate) fn reflects_as_network_path(path: &str) -> bool {
+    match path.as_bytes() {
+        [b'/', b'/' | b'\\', ..] => true,
+        [b'/', b'%', ..] => begins_network_path(percent_decoded(path)),
+        _ => false,
+    }
+}
+
+fn percent_decoded(path: &str) -> impl Iterator<Item = u8> + '_ {
+    let mut rest = path.as_bytes();
+    iter::from_fn(move || {
+        let (byte, behind) = rest.split_first()?;
+        let triplet = decode_triplet(behind).filter(|_| *byte == b'%');
+        rest = if triplet.is_some() {
+            &behind[2..]
+        } else {
+            behind
+        };
+        Some(triplet.unwrap_or(*byte))
+    })
+}
+
+/// The byte that the two digits after a `%` stand for.
+pub(crate) const fn decode_triplet(digits: &[u8]) -> Option<u8> {
+    const fn hex(digit: u8) -> Option<u8> {
+        match digit {
+            b'0'..=b'9' => Some(digit - b'0'),
+            b'a'..=b'f' => Some(digit - b'a' + 10),
+            b'A'..=b'F' => Some(digit - b'A' + 10),
+            _ => None,
+        }
+    }
+    match digits {
+        [high, low, ..] => match (hex(*high), hex(*low)) {
+            (Some(high), Some(low)) => Some(high << 4 | low),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// `A-Z a-z 0-9 - . _ ~` (RFC 3986, section 2.3).
+pub(crate) const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 #[cfg(test)]
@@ -131,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_was_taken_off_a_path() {
+    fn finds_what_was_removed_prefix_a_path() {
         for (original, path, expected) in [
             ("/sub/app", "/app", Some("/sub")),
             ("/sub", "/", Some("/sub")),
@@ -150,7 +229,11 @@ mod tests {
             ("/sub/app", "/app//", None),
             ("/app", "/sub/app", None),
         ] {
-            assert_eq!(taken_off(original, path), expected, "{original} {path}");
+            assert_eq!(
+                removed_prefix(original, path),
+                expected,
+                "{original} {path}"
+            );
         }
     }
 }

@@ -27,7 +27,7 @@ use tokio::{
 };
 use tower::{BoxError, Layer, Service, ServiceExt};
 use tower_root_path::{
-    AddPrefix, AddPrefixLayer, ForwardedPrefix, RootPath, RootPathLayer, Strip, StripPrefixLayer,
+    AddPrefix, AddPrefixLayer, ForwardedPrefix, RootPath, RootPathLayer, StripPrefixLayer,
     TrustedProxies,
 };
 
@@ -54,11 +54,7 @@ async fn gateway() -> (SocketAddr, Server) {
         .route("/login", get(|| async { Redirect::to("/app?from=login") }))
         .route("/chat", any(chat))
         .fallback(show)
-        .layer(
-            RootPathLayer::new("")
-                .with_forwarded(forwarded)
-                .strip(Strip::Never),
-        );
+        .layer(RootPathLayer::new("").with_forwarded(forwarded));
     let gateway = StripPrefixLayer::new("/api/v1").layer(app);
     serve(axum::ServiceExt::<Request>::into_make_service(gateway)).await
 }

@@ -20,7 +20,9 @@ use tower_root_path::{
 
 fn layer() -> RootPathLayer {
     let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::all()).hops(3);
-    RootPathLayer::new("/api/v1").with_forwarded(forwarded)
+    RootPathLayer::new("/api/v1")
+        .with_forwarded(forwarded)
+        .strip_if_present()
 }
 
 #[tokio::test]
@@ -236,7 +238,7 @@ fn the_types_can_be_sent_and_shared() {
     is_normal::<tower_root_path::Rewrite>();
     is_normal::<tower_root_path::Servers>();
     fn is_future<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
-    is_future::<tower_root_path::ResponseFuture<()>>();
+    is_future::<tower_root_path::RootPathFuture<()>>();
     is_future::<tower_root_path::AddPrefixFuture<()>>();
     fn is_error<T: std::error::Error + Send + Sync + 'static>() {}
     is_error::<tower_root_path::InvalidRootPath>();
@@ -244,6 +246,7 @@ fn the_types_can_be_sent_and_shared() {
     is_error::<tower_root_path::InvalidRootPathVar>();
     is_error::<tower_root_path::InvalidTrustedProxies>();
     is_error::<tower_root_path::InvalidOrigin>();
+    is_error::<tower_root_path::UnsupportedHeader>();
     is_error::<tower_root_path::InvalidServer>();
     is_error::<tower_root_path::InvalidPrefixedPath>();
 }
@@ -269,7 +272,7 @@ proptest! {
         let uri = format!("/api/v1{rest}");
         let Ok(request) = Request::builder().uri(&uri).body(()) else { return Ok(()) };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let request = runtime.block_on(seen(RootPathLayer::new("/api/v1"), request));
+        let request = runtime.block_on(seen(RootPathLayer::new("/api/v1").strip_if_present(), request));
         let stripped = request.uri().to_string();
         let expected = if rest.starts_with('/') { rest.clone() } else { format!("/{rest}") };
         prop_assert_eq!(stripped, expected);

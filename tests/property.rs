@@ -25,7 +25,7 @@ fn rewritten(host: &'static str, root_path: &str, path: &str, reference: &str) -
     let mut request = Request::get(path).body(()).unwrap();
     let host = HeaderValue::from_static(host);
     request.headers_mut().insert(HOST, host);
-    let layer = RootPathLayer::new(root_path).rewrite(Rewrite::redirects().origin(INTERNAL));
+    let layer = RootPathLayer::new(root_path).rewrite(Rewrite::redirects().own_origin(INTERNAL));
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     runtime
         .unwrap()
@@ -68,16 +68,7 @@ enum Form {
 }
 
 fn form() -> impl Strategy<Value = Form> {
-    let front = select(
-        &[
-            "",
-            "http://HOST",
-            "//HOST",
-            "HTTP://HOST",
-            "https://HOST",
-            INTERNAL,
-        ][..],
-    );
+    let front = select(&["", INTERNAL][..]);
     let relative = select(&["", "x", "./x", "x/y?z#f", "?q", "#f", "?next=/a", "./a:b"][..]);
     prop_oneof![
         front.prop_map(Form::InFrontOfPath),
@@ -110,7 +101,7 @@ proptest! {
         let (reference, is_there) = match form {
             Form::Relative(reference) => (reference.to_owned(), false),
             Form::InFrontOfPath(front) => {
-                (front.replace("HOST", host) + &target, is_under(&target, &root_path))
+                (front.to_owned() + &target, is_under(&target, &root_path))
             }
         };
         let mut expected = internal.join(&reference).unwrap();
@@ -131,6 +122,7 @@ proptest! {
         root_path in root_path(),
         elsewhere in select(&[
             "http://other.example", "https://other.example", "//other.example",
+            "http://pub.example", "https://pub.example", "//pub.example", "HTTP://PUB.EXAMPLE",
             "http://pub.example:81", "http://pub.example.", "http://user@pub.example",
             "http://pub.example@other.example", "ftp://pub.example", "ws://pub.example",
         ][..]),

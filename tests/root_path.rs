@@ -55,8 +55,22 @@ fn an_error_says_what_is_wrong_and_where() {
         ("//evil.example", "empty segment at byte 1"),
         ("/a/./b", "segment \".\" at byte 3"),
         ("/..", "segment \"..\" at byte 1"),
-        ("/a b", "unexpected ' ' at byte 2"),
-        ("/a\u{e9}", "unexpected 'é' at byte 2"),
+        ("//", "empty segment at byte 1"),
+        (
+            "/a b/",
+            "unexpected ' ' at byte 2; percent-encoded it is \"/a%20b\"",
+        ),
+        (
+            "/a\u{e9}'",
+            "unexpected 'é' at byte 2; percent-encoded it is \"/a%C3%A9%27\"",
+        ),
+        ("/a\u{e9}/..", "unexpected 'é' at byte 2"),
+        ("/a?b", "unexpected '?' at byte 2"),
+        ("/a\\b", "unexpected '\\\\' at byte 2"),
+        (
+            "/a%3F",
+            "\"%3F\" at byte 2 stands for '?', which must not be percent-encoded",
+        ),
         (
             "/a%2",
             "'%' at byte 2 must be followed by two hexadecimal digits",
@@ -140,16 +154,17 @@ fn serialises_as_a_string_and_checks_what_it_reads() {
 }
 
 #[test]
-fn join_prefixes_a_path_once_and_never_leaves_the_host() {
+fn join_always_prefixes_and_never_leaves_the_host() {
     for (root_path, path, expected) in [
         ("/api/v1", "/items/1", "/api/v1/items/1"),
         ("/api/v1", "items/1", "/api/v1/items/1"),
         ("/api/v1", "", "/api/v1/"),
         ("/api/v1", "/", "/api/v1/"),
         ("/api/v1", "?q=1", "/api/v1/?q=1"),
-        ("/api/v1", "/api/v1", "/api/v1"),
-        ("/api/v1", "/api/v1?x", "/api/v1?x"),
-        ("/api/v1", "/api/v10", "/api/v1/api/v10"),
+        ("/api", "/api/items", "/api/api/items"),
+        ("/api/v1", "/api/v1", "/api/v1/api/v1"),
+        ("/api/v1", "//api/v1", "/api/v1/api/v1"),
+        ("/api/v1", "/api/v1?x", "/api/v1/api/v1?x"),
         (
             "/api/v1",
             "https://evil.example",

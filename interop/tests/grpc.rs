@@ -43,7 +43,7 @@ async fn start(echo: Echo) -> (SocketAddr, Serving) {
 async fn start_with(server: Server, echo: Echo) -> (SocketAddr, Serving) {
     let (addr, incoming) = listen().await;
     let server = server
-        .layer(RootPathLayer::new("/grpc"))
+        .layer(RootPathLayer::new("/grpc").strip_if_present())
         .add_service(EchoServer::new(echo));
     (addr, Serving::start(server.serve_with_incoming(incoming)))
 }
@@ -184,7 +184,7 @@ async fn large_messages_arrive_whole() {
 
 #[tokio::test]
 async fn other_layers_stand_on_either_side() {
-    let layer = || RootPathLayer::new("/grpc");
+    let layer = || RootPathLayer::new("/grpc").strip_if_present();
     let timeout = || TimeoutLayer::new(Duration::from_secs(60));
     let limit = || GlobalConcurrencyLimitLayer::new(1);
     // Lets those through that come with this root path in their extensions.
@@ -231,7 +231,7 @@ async fn health_and_reflection_answer_under_the_prefix_and_directly() {
         .build_v1()
         .unwrap();
     let server = Server::builder()
-        .layer(RootPathLayer::new("/grpc"))
+        .layer(RootPathLayer::new("/grpc").strip_if_present())
         .add_service(EchoServer::new(Echo::default()))
         .add_service(health)
         .add_service(reflection);

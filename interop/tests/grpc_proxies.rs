@@ -63,7 +63,7 @@ fn cases() -> Vec<Case> {
         });
         cases.push(Case {
             name: format!("{file} with {to:?} for {from:?}"),
-            layer: RootPathLayer::new("/grpc"),
+            layer: RootPathLayer::new("/grpc").strip_if_present(),
             config: config.with(from, to),
             strips: !strips,
         });

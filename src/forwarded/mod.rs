@@ -1,15 +1,12 @@
 //! A root path that a proxy tells: which header, whose word, which peer.
 
 mod peer;
-mod told;
 mod trusted_proxies;
 
 pub use self::{
     peer::PeerAddr,
     trusted_proxies::{InvalidTrustedProxies, TrustedProxies},
 };
-
-pub(crate) use self::told::Told;
 
 use self::peer::PeerFn;
 use crate::{
@@ -234,7 +231,7 @@ impl ForwardedPrefix {
     }
 
     /// Whether a value of this header also tells that the path is stripped already.
-    pub(crate) fn tells_stripped(&self) -> bool {
+    pub(crate) fn is_original_path(&self) -> bool {
         matches!(self.kind, Kind::OriginalPath)
     }
 
@@ -279,7 +276,7 @@ impl ForwardedPrefix {
         };
         let original = std::str::from_utf8(original).map_err(|_| no_clean_cut())?;
         let original = original.split('?').next().unwrap_or_default();
-        let taken = uri::taken_off(original, path).ok_or_else(no_clean_cut)?;
+        let taken = uri::removed_prefix(original, path).ok_or_else(no_clean_cut)?;
         Ok(RootPath::try_from(taken)?)
     }
 }

@@ -1,157 +1,164 @@
 //! The rule for one URI reference, on bytes: the table in the documentation of
 //! [`Rewrite`](super::Rewrite), row by row.
 
-use super::origin::{Authority, Origin, Scheme};
-use crate::{uri, RootPath};
-use std::borrow::Cow;
+use super::Origin;
+use crate::{nest, uri, RootPath};
+use http::{Request, Uri};
 
-/// What a reference is relative to: the app's place, and what the request said of it.
-#[derive(Clone, Debug)]
+/// What the references of a response are relative to.
+#[derive(Debug)]
 pub(crate) struct Base {
-    /// The whole root path; if it is empty, only echoes of the path change.
     pub(crate) root_path: RootPath,
-    /// Where in `root_path` begins what the innermost layer has added.
-    pub(crate) own_at: usize,
-    /// Where in `root_path` begins all that the routers have taken off the path.
+    /// Where in `root_path` the mount begins. A reference may carry the mount alone.
     pub(crate) mount_at: usize,
-    /// That mount as the request had it, if `root_path` has it otherwise.
-    pub(crate) raw_mount: Option<Box<str>>,
-    pub(crate) authority: Option<Authority>,
-    /// Whether the path, as the app saw it, began with `//` or `/\`.
-    pub(crate) path_looks_like_a_host: bool,
+    /// Behind a pointer, so that the future of an ordinary request stays small.
+    pub(crate) unusual: Option<Box<Unusual>>,
+}
+
+/// What only an unusual request has.
+#[derive(Debug, Default)]
+pub(crate) struct Unusual {
+    /// Whether the request path, if the app reflects it, is a network-path reference.
+    pub(crate) reflects_as_network_path: bool,
+    /// The mount as the client wrote it, if the root path has it percent-encoded.
+    pub(crate) mount_as_received: Option<Box<str>>,
+    /// With HTTP/2 and the absolute-form.
+    pub(crate) request_url: Option<RequestUrl>,
+}
+
+/// The URL of a request that has scheme and authority in its URI. Redirects to itself carry them.
+#[derive(Debug)]
+pub(crate) struct RequestUrl {
+    /// As this layer received it.
+    received: Uri,
+    /// As the app saw it, if this layer stripped the root path.
+    stripped: Option<Uri>,
+    /// As the outermost router received it, if routers removed a mount.
+    original: Option<Uri>,
+}
+
+impl Unusual {
+    /// `None` if nothing is unusual.
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        let is_unusual = self.reflects_as_network_path
+            || self.mount_as_received.is_some()
+            || self.request_url.is_some();
+        is_unusual.then(|| Box::new(self))
+    }
 }
 
 impl Base {
-    /// Without a root path.
-    pub(crate) fn nowhere() -> Self {
+    /// For a response that only reflects the request path.
+    pub(crate) fn reflected() -> Self {
         Self {
             root_path: RootPath::EMPTY,
-            own_at: 0,
             mount_at: 0,
-            raw_mount: None,
-            authority: None,
-            path_looks_like_a_host: false,
+            unusual: Some(Box::new(Unusual {
+                reflects_as_network_path: true,
+                ..Unusual::default()
+            })),
         }
     }
 
-    /// Without a root path, and where what looks like a host is an echo of the path.
-    pub(crate) fn of_an_echo() -> Self {
-        Self {
-            path_looks_like_a_host: true,
-            ..Self::nowhere()
-        }
+    pub(crate) fn reflects_as_network_path(&self) -> bool {
+        let unusual = self.unusual.as_ref();
+        unusual.is_some_and(|unusual| unusual.reflects_as_network_path)
     }
 
-    pub(crate) fn is_somewhere(&self) -> bool {
-        !self.root_path.is_empty()
-    }
-
-    /// `rest` with the mount as the root path has it, if it carries it as the request had it.
-    pub(super) fn with_written_mount<'a>(&self, rest: &'a [u8]) -> Cow<'a, [u8]> {
-        if let Some(raw_mount) = &self.raw_mount {
-            let (outer, mount) = self.root_path.as_str().split_at(self.mount_at);
-            for front in [outer, ""] {
-                let raw = [front, raw_mount].concat();
-                if uri::missing_prefix(&raw, rest).is_empty() {
-                    let written = [front, mount].concat();
-                    let behind = &rest[raw.len() - 1..];
-                    return Cow::Owned([&written.as_bytes()[1..], behind].concat());
-                }
-            }
-        }
-        Cow::Borrowed(rest)
-    }
-
-    /// What is missing in front of the path `/` + `rest`.
+    /// What is missing in front of the path `/` + `rest`, which the app emits.
     pub(super) fn missing_prefix(&self, rest: &[u8]) -> &str {
         let root_path = self.root_path.as_str();
         let missing = uri::missing_prefix(root_path, rest);
         if missing.is_empty() {
             return missing;
         }
-        // A reference may carry a mount without what is in front of it.
-        for start in [self.mount_at, self.own_at] {
-            let (outer, mount) = root_path.split_at(start);
-            if !mount.is_empty() && uri::missing_prefix(mount, rest).is_empty() {
-                return outer;
-            }
+        let (outer, mount) = root_path.split_at(self.mount_at);
+        let carries =
+            |prefix: &str| !prefix.is_empty() && uri::missing_prefix(prefix, rest).is_empty();
+        if carries(mount) {
+            return outer;
         }
-        missing
+        let unusual = self.unusual.as_ref();
+        match unusual.and_then(|unusual| unusual.mount_as_received.as_deref()) {
+            Some(mount) if carries(mount) => outer,
+            Some(mount) if carries(&[outer, mount].concat()) => "",
+            _ => missing,
+        }
     }
 }
 
-/// What a value that is one reference becomes, or `None` if it stays.
-pub(super) fn rewrite_value(value: &[u8], base: &Base, origins: &[Origin]) -> Option<Vec<u8>> {
-    rewrite(value.trim_ascii(), base, origins)
+/// Rewrites a header value that is one reference; `None` if it stays.
+pub(super) fn rewrite_value(value: &[u8], base: &Base, own_origins: &[Origin]) -> Option<Vec<u8>> {
+    rewrite(value.trim_ascii(), base, own_origins)
 }
 
-/// What `reference` becomes, or `None` if it stays.
-pub(super) fn rewrite(reference: &[u8], base: &Base, origins: &[Origin]) -> Option<Vec<u8>> {
-    if begins_like_a_host(reference) && base.path_looks_like_a_host {
-        // Browsers drop tabs and newlines, so one in the run would hide a slash behind it.
-        let run = reference
-            .iter()
-            .take_while(|byte| matches!(byte, b'/' | b'\\' | b'\t' | b'\n' | b'\r'));
-        let rest = base.with_written_mount(&reference[run.count()..]);
-        return Some([base.missing_prefix(&rest).as_bytes(), b"/", &rest].concat());
-    }
-    if base.root_path.is_empty() {
+/// Rewrites `reference` to a path-absolute one under the root path; `None` if it stays.
+pub(super) fn rewrite(reference: &[u8], base: &Base, own_origins: &[Origin]) -> Option<Vec<u8>> {
+    let path = path_in_app(reference, base, own_origins)?;
+    let rest = path.strip_prefix(b"/").unwrap_or(path);
+    let missing = base.missing_prefix(rest);
+    if missing.is_empty() && reference.strip_prefix(b"/") == Some(rest) {
         return None;
     }
-    let (kept, path) = split_own_authority(reference, base, origins)?;
-    let rest = base.with_written_mount(path.strip_prefix(b"/").unwrap_or(path));
-    let missing = base.missing_prefix(&rest);
-    let is_whole = kept.len() + path.len() == reference.len() && matches!(rest, Cow::Borrowed(_));
-    if missing.is_empty() && is_whole {
-        return None;
+    Some([missing.as_bytes(), b"/", rest].concat())
+}
+
+/// The path, query and fragment of a reference to this app; `None` for any other reference, and
+/// for one that has no need of a root path.
+fn path_in_app<'a>(reference: &'a [u8], base: &Base, own_origins: &[Origin]) -> Option<&'a [u8]> {
+    let without_leading_slashes = |path: &'a [u8]| &path[uri::leading_slashes(path)..];
+    let has_root_path = !base.root_path.is_empty();
+
+    if base.reflects_as_network_path() && uri::is_network_path(reference) {
+        return Some(without_leading_slashes(reference));
     }
-    Some([kept, missing.as_bytes(), b"/", &rest].concat())
-}
-
-/// Whether a browser would read a host at the beginning of a path-absolute reference.
-pub(crate) fn looks_like_a_host(path: &str) -> bool {
-    begins_like_a_host(path.as_bytes())
-}
-
-fn begins_like_a_host(reference: &[u8]) -> bool {
-    matches!(reference, [b'/', b'/' | b'\\', ..])
-}
-
-/// What of a reference to this app stays in front of the root path (a scheme and an authority, or
-/// nothing), and its path, query and fragment. `None` for any other reference.
-fn split_own_authority<'a>(
-    reference: &'a [u8],
-    base: &Base,
-    origins: &[Origin],
-) -> Option<(&'a [u8], &'a [u8])> {
     if reference.starts_with(b"/") && !reference.starts_with(b"//") {
-        return Some((b"", reference));
+        return has_root_path.then_some(reference);
     }
-    let (scheme, behind_scheme) = match Scheme::split_from(reference) {
-        Some((scheme, rest)) => (Some(scheme), rest),
-        None => (None, reference),
-    };
-    // Relative, or `https:x` and `https:/x`, which do not parse exactly.
-    let behind_slashes = behind_scheme.strip_prefix(b"//")?;
-    let authority = behind_slashes
-        .split(|byte| matches!(byte, b'/' | b'?' | b'#'))
-        .next()
-        .unwrap_or_default();
-    let path = &behind_slashes[authority.len()..];
+    if let Some(path) = own_origins.iter().find_map(|own| own.path_of(reference)) {
+        // Alone, the path may be a network-path reference.
+        let may_stay = has_root_path || !uri::is_network_path(path);
+        return Some(if may_stay {
+            path
+        } else {
+            without_leading_slashes(path)
+        });
+    }
+    let request_url = base.unusual.as_ref()?.request_url.as_ref()?;
+    request_url.path_of(reference).filter(|_| has_root_path)
+}
 
-    if let Some(own) = &base.authority {
-        if own.is(scheme, authority) {
-            let upgrades = scheme == Some(Scheme::Https) && own.scheme() != Some(Scheme::Https);
-            let kept = if upgrades {
-                reference.len() - path.len()
-            } else {
-                0
-            };
-            return Some((&reference[..kept], path));
+impl RequestUrl {
+    pub(crate) fn new<B>(received: Uri, request: &Request<B>) -> Self {
+        let other_path = |uri: &&Uri| uri.path() != received.path();
+        Self {
+            stripped: Some(request.uri()).filter(other_path).cloned(),
+            original: nest::original_uri(request.extensions())
+                .filter(other_path)
+                .cloned(),
+            received,
         }
     }
-    origins
-        .iter()
-        .any(|origin| origin.is(scheme, authority))
-        .then_some((b"", path))
+
+    /// The path, query and fragment of a reference to this very URL, give or take one trailing
+    /// slash and the query.
+    fn path_of<'a>(&self, reference: &'a [u8]) -> Option<&'a [u8]> {
+        let rest = reference.strip_prefix(self.received.scheme_str()?.as_bytes())?;
+        let rest = rest.strip_prefix(b"://")?;
+        let rest = rest.strip_prefix(self.received.authority()?.as_str().as_bytes())?;
+        let path = rest.split(|byte| matches!(byte, b'?' | b'#')).next()?;
+
+        let own = [
+            Some(&self.received),
+            self.stripped.as_ref(),
+            self.original.as_ref(),
+        ];
+        let mut own = own.into_iter().flatten().map(|uri| uri.path().as_bytes());
+        own.any(|own| without_slash(own) == without_slash(path))
+            .then_some(rest)
+    }
+}
+
+fn without_slash(path: &[u8]) -> &[u8] {
+    path.strip_suffix(b"/").unwrap_or(path)
 }

@@ -1,4 +1,4 @@
-//! What the response emits: which of its headers, and the rule for each reference in them.
+//! Response headers: which of them are rewritten, and the rule for each reference in them.
 
 mod hx_location;
 mod link;
@@ -7,83 +7,103 @@ mod origin;
 mod refresh;
 mod set_cookie;
 
+pub(crate) use self::location::{Base, RequestUrl, Unusual};
 pub use self::origin::{InvalidOrigin, Origin};
-pub(crate) use self::{
-    location::{looks_like_a_host, Base},
-    origin::Authority,
-};
 
 use http::{header, HeaderMap, HeaderName, HeaderValue};
-use std::{error, fmt, ops::Range};
+use std::{error, fmt, ops::Range, sync::LazyLock};
 
-/// Which response headers [`RootPathLayer`](crate::RootPathLayer) brings under the root path.
+/// The response headers that [`RootPathLayer`](crate::RootPathLayer) rewrites, and how.
 ///
-/// [`redirects`](Self::redirects), unless told otherwise. Every URI reference in these headers
-/// follows one rule. With the root path `/api/v1`,
+/// Defaults to [`redirects`](Self::redirects). One rule holds for every URI reference in these
+/// headers. With the root path `/api/v1`:
 ///
-/// | the app emits | the client gets |
+/// | the app emits | the client receives |
 /// |---|---|
 /// | `/login?next=/x#f` | `/api/v1/login?next=/x#f` |
-/// | `/api/v1`, `/api/v1/x` | the same: it is there already |
+/// | `/api/v1`, `/api/v1/x` | the same: the root path is there already |
 /// | `/api/v10/x`, `/API/v1/x` | `/api/v1/api/v10/x`, `/api/v1/API/v1/x` |
-/// | `login`, `../x`, `?q`, `#f`, `mailto:…` and nothing at all | the same: browsers resolve them against the public URL |
+/// | `login`, `../x`, `?q`, `#f`, `mailto:…` and the empty reference | the same: browsers resolve them against the public URL |
 /// | `//other.example/x`, `https://other.example/x` | the same |
-/// | the authority of the request, as in `http://app.example/login` | `/api/v1/login` |
-/// | the same with `https:`, where the request is not known to be HTTPS | `https://app.example/api/v1/login` |
-/// | `//evil.example/`, where the path the app saw began with `//` or `/\` as well | `/api/v1/evil.example/`: an echo of the path, not a host |
+/// | `https://app.example/auth/login`, the host of the request itself | the same: other apps may live there |
+/// | an [own origin](Self::own_origin), as in `http://127.0.0.1:3000/login` | `/api/v1/login` |
+/// | over HTTP/2, the URL of the request itself, give or take a trailing slash and the query | its path under `/api/v1` |
 ///
-/// Path-absolute references are what comes out, since they can carry neither a wrong scheme nor an
-/// internal host, and every proxy in its default configuration leaves them alone. With an empty root
-/// path nothing changes but the last row.
+/// The result is always a path-absolute reference, which can contain neither a wrong scheme nor an
+/// internal host, and which proxies pass unchanged by default. Without a root path only own origins
+/// and reflected paths are rewritten.
 ///
-/// Of stacked layers the outer one says which headers are rewritten, for the apps of the inner ones
-/// as well, each from where that app is. A layer that is told a `Rewrite` of its own does that
-/// instead; for what it leaves, its app is like any handler of the app around it. A value is never
-/// prefixed twice.
+/// If the app has routes of its own that begin with the root path, redirect to their whole public
+/// path, which [`RootPath::join`](crate::RootPath::join) makes: a redirect to `/api/v1/x` stays as
+/// it is.
 ///
-/// Let one party rewrite: if the proxy does it (nginx `proxy_redirect / /api/v1/;`, lighttpd
-/// `map-urlpath`), use [`none`](Self::none).
+/// # Reflected paths
+///
+/// An app that redirects to the path of the request, for example to append a slash, makes
+/// `Location: //evil.example/` of a request for `//evil.example`, and browsers read a host in it
+/// ([RFC 3986, section 4.2]). If the request path, as it is or percent-decoded, begins with `//` or
+/// `/\`, such a reference is not a host: its leading slashes become one. In `Location`,
+/// `Content-Location` and `Refresh` this holds with [`none`](Self::none) and without a root path
+/// too.
+///
+/// # Stacked layers
+///
+/// A layer inherits the `Rewrite` of the nearest outer layer, unless it has its own. Each layer
+/// rewrites what its own app emits, and no reference is prefixed twice.
+///
+/// # One party rewrites
+///
+/// If your proxy rewrites headers (nginx `proxy_redirect / /api/v1/;`, lighttpd `map-urlpath`), use
+/// [`none`](Self::none), or better, configure the proxy not to.
 ///
 /// # Example
 ///
 /// ```
 /// use tower_root_path::{Rewrite, RootPathLayer};
 ///
-/// // The app builds absolute URLs from its own address.
 /// let layer = RootPathLayer::new("/api/v1")
-///     .rewrite(Rewrite::redirects().origin("http://127.0.0.1:3000"));
+///     .rewrite(Rewrite::redirects().link().set_cookie_path());
 /// ```
+///
+/// [RFC 3986, section 4.2]: https://www.rfc-editor.org/rfc/rfc3986#section-4.2
 #[derive(Clone, Debug)]
 pub struct Rewrite {
     names: Vec<HeaderName>,
-    origins: Vec<Origin>,
+    own_origins: Vec<Origin>,
 }
 
 impl Rewrite {
-    /// `Location`, `Content-Location` and the `url=` of `Refresh`, whatever the status.
+    /// Rewrites `Location`, `Content-Location` and the `url=` of `Refresh`, whatever the status.
     #[must_use]
     pub fn redirects() -> Self {
         Self::none().with([header::LOCATION, header::CONTENT_LOCATION, header::REFRESH])
     }
 
-    /// Every header that this crate knows: [`redirects`](Self::redirects), [`link`](Self::link),
-    /// [`set_cookie_path`](Self::set_cookie_path) and [`htmx`](Self::htmx).
+    /// Rewrites every header that this crate knows.
+    ///
+    /// These are [`redirects`](Self::redirects), [`link`](Self::link),
+    /// [`set_cookie_path`](Self::set_cookie_path), [`htmx`](Self::htmx), and these headers, whose
+    /// value is one URL: `Azure-AsyncOperation`, `Operation-Location`, `Service-Worker-Allowed`,
+    /// `SourceMap`, `Turbo-Location`, `X-Inertia-Location`, `X-PJAX-URL`, `X-SourceMap`,
+    /// `X-Up-Location`.
     #[must_use]
     pub fn all() -> Self {
-        Self::redirects().link().set_cookie_path().htmx()
+        let rewrite = Self::redirects().link().set_cookie_path().htmx();
+        rewrite.with(ONE_URL)
     }
 
-    /// Nothing: the app sees its [`RootPath`](crate::RootPath), and what it emits stays, echoes of
-    /// the path included, unless a layer further out rewrites it. Headers can be added to it.
+    /// Rewrites nothing: the app reads its [`RootPath`](crate::RootPath), and what it emits stays.
+    ///
+    /// Only [reflected paths](Self#reflected-paths) are made harmless.
     #[must_use]
     pub fn none() -> Self {
         Self {
             names: Vec::new(),
-            origins: Vec::new(),
+            own_origins: Vec::new(),
         }
     }
 
-    /// `Link` ([RFC 8288]) as well: the targets, and the `anchor`s.
+    /// Rewrites the targets and the `anchor`s of `Link` too ([RFC 8288]).
     ///
     /// [RFC 8288]: https://www.rfc-editor.org/rfc/rfc8288
     #[must_use]
@@ -91,12 +111,12 @@ impl Rewrite {
         self.with([header::LINK])
     }
 
-    /// The `Path` of `Set-Cookie` as well: `/` becomes `/api/v1`, so that apps on one host do not
-    /// see each other's cookies.
+    /// Rewrites the `Path` of `Set-Cookie` too: `/` becomes `/api/v1`, so that apps on one host do
+    /// not see each other's cookies.
     ///
     /// A cookie without a `Path`, or with one that does not begin with a slash, stays: browsers
-    /// take the directory of the public URL. So does a `__Host-` cookie, which has to have the
-    /// path `/` ([RFC 6265bis, section 4.1.3.2][host]).
+    /// take the directory of the public URL. A `__Host-` cookie stays, since its path must be `/`
+    /// ([RFC 6265bis, section 4.1.3.2][host]).
     ///
     /// [host]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-4.1.3.2
     #[must_use]
@@ -104,8 +124,8 @@ impl Rewrite {
         self.with([header::SET_COOKIE])
     }
 
-    /// The headers of [htmx] as well: `HX-Redirect`, `HX-Push-Url`, `HX-Replace-Url`, and
-    /// `HX-Location` as a URL or as JSON with a `path` (and `push` and `replace`).
+    /// Rewrites the headers of [htmx] too: `HX-Redirect`, `HX-Push-Url`, `HX-Replace-Url` and
+    /// `HX-Location`, which is a URL or JSON with a `path` (and `push` and `replace`).
     ///
     /// [htmx]: https://htmx.org/reference/#response_headers
     #[must_use]
@@ -113,8 +133,8 @@ impl Rewrite {
         self.with([HX_REDIRECT, HX_LOCATION, HX_PUSH_URL, HX_REPLACE_URL])
     }
 
-    /// The header `name` as well, whose value is one URI reference; or if it is one that this
-    /// crate knows, by the grammar of that header.
+    /// Rewrites the header `name` too: as one URI reference, or by its own grammar if this crate
+    /// knows it.
     ///
     /// ```
     /// use tower_root_path::{Rewrite, RootPathLayer};
@@ -125,7 +145,7 @@ impl Rewrite {
     ///
     /// # Panics
     ///
-    /// If `name` is no header name, or one of those that [`try_header`](Self::try_header) refuses.
+    /// If `name` is not a header name, or one that [`try_header`](Self::try_header) refuses.
     #[must_use]
     #[track_caller]
     pub fn header<N>(self, name: N) -> Self
@@ -140,13 +160,18 @@ impl Rewrite {
         }
     }
 
-    /// The same as [`header`](Self::header), for a name that comes from outside the program.
+    /// Rewrites the header `name` too, where the name comes from outside the program.
     ///
     /// # Errors
     ///
-    /// If the header tells the proxy, not the client, where something is: `X-Accel-Redirect`,
-    /// `X-Sendfile`, `X-Lighttpd-Send-File`, `X-Reproxy-URL`. With a prefix the proxy would not
-    /// find it.
+    /// If a rewritten value would be wrong or would silently stay as it is:
+    ///
+    /// - URLs in a grammar of the header's own: `Alt-Svc`, `Clear-Site-Data`,
+    ///   `Content-Security-Policy`, `Content-Security-Policy-Report-Only`, `Link-Template`, `NEL`,
+    ///   `Report-To`, `Reporting-Endpoints`, `Speculation-Rules`, `Use-As-Dictionary`,
+    ///   `WWW-Authenticate`;
+    /// - paths for the proxy, not for the client: `X-Accel-Redirect`, `X-Lighttpd-Send-File`,
+    ///   `X-Reproxy-URL`, `X-Sendfile`.
     ///
     /// # Example
     ///
@@ -157,33 +182,46 @@ impl Rewrite {
     /// let error = Rewrite::redirects().try_header(name).unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
-    ///     r#"header "x-accel-redirect" is for the proxy only and must not be rewritten"#
+    ///     r#"cannot rewrite header "x-accel-redirect": it is for the proxy, not for the client"#
     /// );
     /// ```
-    pub fn try_header(self, name: HeaderName) -> Result<Self, InternalHeader> {
-        if INTERNAL.contains(&name.as_str()) {
-            return Err(InternalHeader(name));
+    pub fn try_header(self, name: HeaderName) -> Result<Self, UnsupportedHeader> {
+        let of_kind = |(_, names): &(_, &[&str])| names.contains(&name.as_str());
+        match UNSUPPORTED.into_iter().find(of_kind) {
+            Some((reason, _)) => Err(UnsupportedHeader { name, reason }),
+            None => Ok(self.with([name])),
         }
-        Ok(self.with([name]))
     }
 
-    /// Takes references to `origin` for references to this app as well, besides those to the
-    /// authority of the request: `http://127.0.0.1:3000/login` becomes `/api/v1/login`. May be
-    /// called several times.
+    /// Treats URLs of `origin` as references to this app: `http://127.0.0.1:3000/login` becomes
+    /// `/api/v1/login`. May be called several times.
+    ///
+    /// This is for the address that the app listens on, for apps that build absolute URLs from it.
+    ///
+    /// **Do not name the public origin.** Other apps may live there. With
+    /// `own_origin("https://example.com")`, a redirect to the identity provider at
+    /// `https://example.com/auth/login` would lead to `/api/v1/auth/login`.
+    ///
+    /// ```
+    /// use tower_root_path::{Rewrite, RootPathLayer};
+    ///
+    /// let layer = RootPathLayer::new("/api/v1")
+    ///     .rewrite(Rewrite::redirects().own_origin("http://127.0.0.1:3000"));
+    /// ```
     ///
     /// # Panics
     ///
-    /// If `origin` is not `http://` or `https://` and an authority. An [`Origin`] that is parsed
-    /// beforehand gives an error instead.
+    /// If `origin` is not a valid [`Origin`]. An `Origin` that you parse yourself gives an error
+    /// instead.
     #[must_use]
     #[track_caller]
-    pub fn origin<O>(mut self, origin: O) -> Self
+    pub fn own_origin<O>(mut self, origin: O) -> Self
     where
         O: TryInto<Origin>,
         O::Error: fmt::Display,
     {
         match origin.try_into() {
-            Ok(origin) => self.origins.push(origin),
+            Ok(origin) => self.own_origins.push(origin),
             Err(error) => panic!("{error}"),
         }
         self
@@ -198,28 +236,35 @@ impl Rewrite {
         self
     }
 
-    /// Whether there is nothing to do.
-    pub(crate) fn is_none(&self) -> bool {
-        self.names.is_empty()
+    /// What a layer rewrites that has no setting and inherits none.
+    pub(crate) fn shared_default() -> &'static Self {
+        static DEFAULT: LazyLock<Rewrite> = LazyLock::new(Rewrite::default);
+        &DEFAULT
     }
 
-    /// Whether `headers` have one of these.
-    fn concerns(&self, headers: &HeaderMap) -> bool {
-        // Few look-ups cost less than a pass over the map, many cost more.
-        self.names.len() > 2 || self.names.iter().any(|name| headers.contains_key(name))
+    /// Whether no header is rewritten.
+    pub(crate) fn is_noop(&self, base: &Base) -> bool {
+        let has_reason = !base.root_path.is_empty()
+            || !self.own_origins.is_empty()
+            || base.reflects_as_network_path();
+        self.names.is_empty() || !has_reason
     }
 
-    /// Rewrites what is in `headers`. What is rewritten already stays, so a layer further out may
-    /// do the same again from where it stands.
+    /// Rewrites `headers`. What is rewritten already stays, so an outer layer may do the same again
+    /// with its own root path.
     pub(crate) fn apply(&self, headers: &mut HeaderMap, base: &Base) {
-        if !self.concerns(headers) {
+        if self.is_noop(base) {
+            return;
+        }
+        // Few look-ups cost less than a pass over the map, many cost more.
+        if self.names.len() < 3 && !self.names.iter().any(|name| headers.contains_key(name)) {
             return;
         }
         for (name, value) in headers.iter_mut() {
             if !self.names.contains(name) {
                 continue;
             }
-            if let Some(rewritten) = grammar(name)(value.as_bytes(), base, &self.origins) {
+            if let Some(rewritten) = grammar(name)(value.as_bytes(), base, &self.own_origins) {
                 replace(value, rewritten);
             }
         }
@@ -233,36 +278,85 @@ impl Default for Rewrite {
     }
 }
 
-/// A header is not for the client: see [`Rewrite::try_header`].
+/// Error returned when a header cannot be rewritten: names the header and the reason.
+///
+/// See [`Rewrite::try_header`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InternalHeader(HeaderName);
+pub struct UnsupportedHeader {
+    name: HeaderName,
+    reason: &'static str,
+}
 
-impl fmt::Display for InternalHeader {
+impl fmt::Display for UnsupportedHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.0.as_str();
-        write!(
-            f,
-            "header {name:?} is for the proxy only and must not be rewritten"
-        )
+        let Self { name, reason } = self;
+        write!(f, "cannot rewrite header {:?}: {reason}", name.as_str())
     }
 }
 
-impl error::Error for InternalHeader {}
+impl error::Error for UnsupportedHeader {}
 
 const HX_LOCATION: HeaderName = HeaderName::from_static("hx-location");
 const HX_PUSH_URL: HeaderName = HeaderName::from_static("hx-push-url");
 const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
 const HX_REPLACE_URL: HeaderName = HeaderName::from_static("hx-replace-url");
 
-/// What nginx, Apache and others, lighttpd and Perlbal take out of a response for themselves.
-const INTERNAL: [&str; 4] = [
-    "x-accel-redirect",
-    "x-sendfile",
-    "x-lighttpd-send-file",
-    "x-reproxy-url",
+/// Headers whose value is one URL.
+const ONE_URL: [HeaderName; 9] = [
+    // Azure REST API Guidelines, "Long-Running Operations"
+    HeaderName::from_static("azure-asyncoperation"),
+    HeaderName::from_static("operation-location"),
+    // Service Workers, "Service-Worker-Allowed": the widest scope
+    HeaderName::from_static("service-worker-allowed"),
+    // ECMA-426, "Linking through HTTP headers"; with the prefix in older tools
+    HeaderName::from_static("sourcemap"),
+    HeaderName::from_static("x-sourcemap"),
+    // @hotwired/turbo
+    HeaderName::from_static("turbo-location"),
+    // Inertia, "External redirects"
+    HeaderName::from_static("x-inertia-location"),
+    // jquery-pjax
+    HeaderName::from_static("x-pjax-url"),
+    // Unpoly
+    HeaderName::from_static("x-up-location"),
 ];
 
-/// How the references in a header are found: what becomes of its value, or `None` if it stays.
+/// Headers that cannot be rewritten as one URL, with the reason.
+const UNSUPPORTED: [(&str, &[&str]); 3] = [
+    (
+        "it is for the proxy, not for the client",
+        &[
+            "x-accel-redirect",     // nginx
+            "x-lighttpd-send-file", // lighttpd
+            "x-reproxy-url",        // Perlbal
+            "x-sendfile",           // Apache mod_xsendfile, lighttpd
+        ],
+    ),
+    (
+        "its value is not one URL but a list or a policy with URLs in it; write their paths by \
+         `RootPath::join`",
+        &[
+            "content-security-policy", // CSP Level 3: `report-uri`, path sources
+            "content-security-policy-report-only",
+            "link-template",       // RFC 9652
+            "report-to",           // Reporting API, 2018
+            "reporting-endpoints", // Reporting API
+            "speculation-rules",   // HTML, section 7.6
+            "use-as-dictionary",   // RFC 9842: a URL pattern
+            "www-authenticate",    // RFC 9110, section 11.6.1; RFC 9728: `resource_metadata`
+        ],
+    ),
+    (
+        "its value holds no path",
+        &[
+            "alt-svc",         // RFC 7838
+            "clear-site-data", // Clear Site Data
+            "nel",             // Network Error Logging
+        ],
+    ),
+];
+
+/// Rewrites the references in the value of a header; `None` if it stays.
 type Grammar = fn(&[u8], &Base, &[Origin]) -> Option<Vec<u8>>;
 
 fn grammar(name: &HeaderName) -> Grammar {
@@ -279,7 +373,7 @@ fn grammar(name: &HeaderName) -> Grammar {
     }
 }
 
-/// `value` with what becomes of these ranges of it, in their order; `None` if all of them stay.
+/// Rewrites these ranges of `value`, in their order; `None` if all of them stay.
 fn splice(
     value: &[u8],
     ranges: impl IntoIterator<Item = Range<usize>>,

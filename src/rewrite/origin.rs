@@ -1,44 +1,71 @@
-//! Which references mean this app although they name a host.
+//! Origins that were named as this app.
 
-use http::{header::HOST, uri, HeaderMap, HeaderValue, Request, Uri};
-use std::{error, fmt, str::FromStr};
+use std::{error, fmt, net::Ipv6Addr, str::FromStr};
 
-/// A scheme and an authority that mean this app, such as `http://127.0.0.1:3000`.
+/// The scheme, host and port of a URL ([RFC 6454]), such as `http://127.0.0.1:3000`.
 ///
-/// See [`Rewrite::origin`](crate::Rewrite::origin).
+/// The scheme is `http` or `https`. The host is a DNS name, an IPv4 address or an IPv6 address in
+/// brackets. An origin is printed in lower case and without the scheme's default port.
+///
+/// See [`Rewrite::own_origin`](crate::Rewrite::own_origin).
 ///
 /// ```
 /// use tower_root_path::Origin;
 ///
 /// let origin: Origin = "http://127.0.0.1:3000".parse()?;
+/// assert_eq!("HTTPS://Example.com:443/".parse::<Origin>()?.to_string(), "https://example.com");
 ///
 /// let error = "127.0.0.1:3000".parse::<Origin>().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     r#"invalid origin "127.0.0.1:3000": must be http:// or https:// and a host, with a port if need be"#
+///     r#"invalid origin "127.0.0.1:3000": must be http:// or https://, a host and an optional port"#
 /// );
 /// # Ok::<(), tower_root_path::InvalidOrigin>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(Authority);
+///
+/// [RFC 6454]: https://www.rfc-editor.org/rfc/rfc6454#section-4
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    scheme: Scheme,
+    /// In lower case.
+    host: Box<str>,
+    port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Scheme {
+    Http,
+    Https,
+}
 
 impl Origin {
-    /// Whether a reference of `scheme` (`None`: scheme-relative) to `authority` is to this origin.
-    pub(super) fn is(&self, scheme: Option<Scheme>, authority: &[u8]) -> bool {
-        (scheme.is_none() || scheme == self.0.scheme) && self.0.is(scheme, authority)
+    /// The path, query and fragment of `reference`, if it is an absolute URL or a network-path
+    /// reference to this origin.
+    pub(super) fn path_of<'a>(&self, reference: &'a [u8]) -> Option<&'a [u8]> {
+        let (scheme, after_scheme) = match Scheme::split_from(reference) {
+            Some((scheme, rest)) => (scheme, rest),
+            None => (self.scheme, reference),
+        };
+        let rest = after_scheme.strip_prefix(b"//")?;
+        let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#');
+        let end = rest.iter().position(is_end).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let (host, port) = split_authority(authority)?;
+        let is_own = scheme == self.scheme
+            && host.eq_ignore_ascii_case(&self.host)
+            && port.unwrap_or(scheme.default_port()) == self.port;
+        is_own.then_some(path)
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.0.scheme {
-            Some(Scheme::Https) => "https",
-            _ => "http",
-        };
-        match &self.0.source {
-            Source::Uri(authority) => write!(f, "{scheme}://{authority}"),
-            Source::Host(_) => unreachable!("an origin is parsed from a string"),
+        let Self { scheme, host, port } = self;
+        write!(f, "{}://{host}", scheme.as_str())?;
+        if *port == scheme.default_port() {
+            return Ok(());
         }
+        write!(f, ":{port}")
     }
 }
 
@@ -49,12 +76,12 @@ impl FromStr for Origin {
         let parse = || {
             let (scheme, rest) = Scheme::split_from(origin.as_bytes())?;
             let rest = rest.strip_prefix(b"//")?;
-            let authority = rest.strip_suffix(b"/").unwrap_or(rest);
-            HostAndPort::of(authority)?;
-            Some(Self(Authority {
-                scheme: Some(scheme),
-                source: Source::Uri(uri::Authority::try_from(authority).ok()?),
-            }))
+            let (host, port) = split_authority(rest.strip_suffix(b"/").unwrap_or(rest))?;
+            Some(Self {
+                scheme,
+                host: host.to_ascii_lowercase().into(),
+                port: port.unwrap_or(scheme.default_port()),
+            })
         };
         parse().ok_or_else(|| InvalidOrigin(origin.into()))
     }
@@ -68,7 +95,15 @@ impl TryFrom<&str> for Origin {
     }
 }
 
-/// A string is no [`Origin`].
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Origin {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let origin = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        origin.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Error returned when a string is not a valid [`Origin`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidOrigin(Box<str>);
 
@@ -76,7 +111,7 @@ impl fmt::Display for InvalidOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "invalid origin {:?}: must be http:// or https:// and a host, with a port if need be",
+            "invalid origin {:?}: must be http:// or https://, a host and an optional port",
             self.0
         )
     }
@@ -84,26 +119,9 @@ impl fmt::Display for InvalidOrigin {
 
 impl error::Error for InvalidOrigin {}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scheme {
-    Http,
-    Https,
-}
-
 impl Scheme {
-    pub(super) fn of(uri: &Uri) -> Option<Self> {
-        let scheme = uri.scheme()?;
-        if *scheme == uri::Scheme::HTTP {
-            Some(Self::Http)
-        } else if *scheme == uri::Scheme::HTTPS {
-            Some(Self::Https)
-        } else {
-            None
-        }
-    }
-
-    /// The scheme in front of `reference`, and what is behind its colon.
-    pub(super) fn split_from(reference: &[u8]) -> Option<(Self, &[u8])> {
+    /// The scheme at the beginning of `reference`, and what follows its colon.
+    fn split_from(reference: &[u8]) -> Option<(Self, &[u8])> {
         let colon = reference.iter().take(6).position(|byte| *byte == b':')?;
         let (scheme, rest) = reference.split_at(colon);
         if scheme.eq_ignore_ascii_case(b"http") {
@@ -115,117 +133,41 @@ impl Scheme {
         }
     }
 
-    fn default_port(self) -> &'static [u8] {
+    fn as_str(self) -> &'static str {
         match self {
-            Self::Http => b"80",
-            Self::Https => b"443",
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
         }
     }
 }
 
-/// The authority a request was sent to, and by which scheme, if that is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Authority {
-    scheme: Option<Scheme>,
-    source: Source,
-}
-
-/// As the request has it, since a clone of either is a reference count.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Source {
-    Uri(uri::Authority),
-    Host(HeaderValue),
-}
-
-impl Authority {
-    /// Of the absolute-form and HTTP/2's `:authority`, or else of `Host` ([RFC 9112, section
-    /// 3.2.2], [RFC 9113, section 8.3.1]).
-    ///
-    /// [RFC 9112, section 3.2.2]: https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
-    /// [RFC 9113, section 8.3.1]: https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1
-    pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
-        let source = match request.uri().authority() {
-            Some(authority) => Source::Uri(authority.clone()),
-            None => Source::Host(host(request.headers())?.clone()),
-        };
-        Some(Self {
-            scheme: Scheme::of(request.uri()),
-            source,
-        })
+/// The host and the port of an authority without userinfo; `None` if it is anything else, so that
+/// no other reader sees another host in it.
+fn split_authority(authority: &[u8]) -> Option<(&str, Option<u16>)> {
+    let authority = std::str::from_utf8(authority).ok()?;
+    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+        let (address, _) = rest.split_once(']')?;
+        address.parse::<Ipv6Addr>().ok()?;
+        authority.split_at(address.len() + 2)
+    } else {
+        let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        (!host.is_empty() && host.bytes().all(is_of_name)).then_some((host, port))?
+    };
+    if port.is_empty() {
+        return Some((host, None));
     }
-
-    pub(super) fn scheme(&self) -> Option<Scheme> {
-        self.scheme
+    let digits = port.strip_prefix(':')?;
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
     }
-
-    /// Whether `authority` in a reference of `scheme` (`None`: scheme-relative) is this one.
-    pub(super) fn is(&self, scheme: Option<Scheme>, authority: &[u8]) -> bool {
-        let own = match &self.source {
-            Source::Uri(own) => own.as_str().as_bytes(),
-            Source::Host(own) => own.as_bytes(),
-        };
-        match (HostAndPort::of(own), HostAndPort::of(authority)) {
-            (Some(own), Some(other)) => {
-                // Of two ports, which one is the default one is known by the scheme alone.
-                let comparable =
-                    self.scheme.is_some() || own.port.is_none() || other.port.is_none();
-                own.host.eq_ignore_ascii_case(other.host)
-                    && (own.port == other.port
-                        || comparable
-                            && own.has_default_port(self.scheme)
-                            && other.has_default_port(scheme.or(self.scheme)))
-            }
-            _ => false,
-        }
-    }
-}
-
-/// User agents ought to send it first ([RFC 9110, section 7.2]), and a look there is cheaper than
-/// a hash.
-///
-/// [RFC 9110, section 7.2]: https://www.rfc-editor.org/rfc/rfc9110#section-7.2
-fn host(headers: &HeaderMap) -> Option<&HeaderValue> {
-    match headers.iter().next() {
-        Some((name, host)) if name == HOST => Some(host),
-        _ => headers.get(HOST),
-    }
-}
-
-/// An authority without userinfo, of such bytes that no reader sees another host in them: no
-/// backslash, no white space, nothing that ends an authority.
-struct HostAndPort<'a> {
-    host: &'a [u8],
-    port: Option<&'a [u8]>,
-}
-
-impl<'a> HostAndPort<'a> {
-    fn of(authority: &'a [u8]) -> Option<Self> {
-        // Behind the colons of an IPv6 address in brackets.
-        let brackets = authority.iter().rposition(|byte| *byte == b']');
-        let name = brackets.map_or(0, |bracket| bracket + 1);
-        let (host, port) = match authority[name..].iter().position(|byte| *byte == b':') {
-            Some(colon) => {
-                let (host, port) = authority.split_at(name + colon);
-                (host, Some(&port[1..]))
-            }
-            None => (authority, None),
-        };
-        let is_host = !host.is_empty()
-            && host.iter().all(|byte| {
-                let in_brackets = brackets.is_some() && matches!(byte, b'[' | b':' | b']');
-                in_brackets || byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte)
-            });
-        let is_port = |port: &[u8]| !port.is_empty() && port.iter().all(u8::is_ascii_digit);
-        (is_host && port.map_or(true, is_port)).then_some(Self { host, port })
-    }
-
-    /// Whether the port goes without saying by `scheme`; if that is not known, by either one.
-    fn has_default_port(&self, scheme: Option<Scheme>) -> bool {
-        self.port.map_or(true, |port| match scheme {
-            Some(scheme) => port == scheme.default_port(),
-            None => [Scheme::Http, Scheme::Https]
-                .iter()
-                .any(|scheme| port == scheme.default_port()),
-        })
-    }
+    let port = digits.parse().ok().filter(|port| *port > 0)?;
+    Some((host, Some(port)))
 }

@@ -96,8 +96,8 @@ async fn other_layers_of_a_client_stand_on_either_side() {
     // Two gateways in a row, the outer one first.
     let (addr, incoming) = listen().await;
     let server = Server::builder()
-        .layer(RootPathLayer::new("/edge"))
-        .layer(RootPathLayer::new("/grpc"))
+        .layer(RootPathLayer::new("/edge").strip_if_present())
+        .layer(RootPathLayer::new("/grpc").strip_if_present())
         .add_service(EchoServer::new(Echo::default()));
     let _server = Serving::start(server.serve_with_incoming(incoming));
     let service = ServiceBuilder::new()

@@ -27,12 +27,12 @@ fn router() -> Router {
 
 #[tokio::test]
 async fn pages_services_and_sub_apps_share_a_port_and_a_prefix() {
-    let of_axum = serve(RootPathLayer::new("/api").wrap(router())).await;
+    let of_axum = serve(RootPathLayer::new("/api").strip_if_present().wrap(router())).await;
 
     let (addr, incoming) = listen().await;
     let of_tonic = Server::builder()
         .accept_http1(true)
-        .layer(RootPathLayer::new("/api"))
+        .layer(RootPathLayer::new("/api").strip_if_present())
         .add_routes(Routes::from(router()));
     let of_tonic = (addr, Serving::start(of_tonic.serve_with_incoming(incoming)));
 

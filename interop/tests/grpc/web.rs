@@ -21,13 +21,13 @@ async fn grpc_web_is_translated_on_either_side_of_the_layer() {
     let server = Server::builder()
         .accept_http1(true)
         .layer(GrpcWebLayer::new())
-        .layer(RootPathLayer::new("/grpc"))
+        .layer(RootPathLayer::new("/grpc").strip_if_present())
         .add_service(service());
     let _outside = Serving::start(server.serve_with_incoming(incoming));
     let (inside, incoming) = listen().await;
     let server = Server::builder()
         .accept_http1(true)
-        .layer(RootPathLayer::new("/grpc"))
+        .layer(RootPathLayer::new("/grpc").strip_if_present())
         .layer(GrpcWebLayer::new())
         .add_service(service());
     let _inside = Serving::start(server.serve_with_incoming(incoming));

@@ -1,0 +1,155 @@
+//! Mounts: the prefixes that axum's routers remove from a request path. Without the feature `axum`
+//! there are none.
+
+pub(crate) use self::imp::{accounted_for, is_mounted, is_routed, mount, original_uri, Accounted};
+
+/// A prefix that routers removed from the path of a request, as the client wrote it.
+#[derive(Debug)]
+pub(crate) struct Mount<'a> {
+    /// The part that no outer layer has accounted for.
+    pub(crate) own: &'a str,
+    /// All of it. References to the original path carry this.
+    pub(crate) whole: &'a str,
+}
+
+#[cfg(feature = "axum")]
+mod imp {
+    use super::Mount;
+    use crate::uri;
+    use axum::extract::{NestedPath, OriginalUri};
+    use http::{Extensions, Request, Uri};
+
+    /// How much of what was removed from the original path is in the root path already, so that each
+    /// mount counts once.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub(crate) struct Accounted {
+        /// Where in the original path the mount begins.
+        start: usize,
+        /// Where in the original path the rest begins that is not accounted for.
+        end: usize,
+        /// The number of segments of the routers' templates that are accounted for.
+        segments: usize,
+    }
+
+    impl Accounted {
+        /// The same without a mount so far: a configured root path stands for all that was removed.
+        pub(crate) fn without_mount(self) -> Self {
+            Self {
+                start: self.end,
+                ..self
+            }
+        }
+    }
+
+    /// Finds the mount of the routers around a layer beyond what is accounted for; `None` if there
+    /// is none, or if middleware has changed the path so that the mount cannot be found.
+    pub(crate) fn mount<B>(request: &Request<B>, accounted: Accounted) -> Option<Mount<'_>> {
+        let template = template(request.extensions())?;
+        let segments = count(template).checked_sub(accounted.segments)?;
+        let template = last_segments(template, segments)?;
+        let Some(removed) = removed(request) else {
+            let is_literal = !template.contains('{');
+            return is_literal.then_some(Mount {
+                own: template,
+                whole: template,
+            });
+        };
+        let mut mount = removed.get(accounted.start..)?;
+        // Of `/sub//x`, axum removes `/sub/`.
+        if count(removed.get(accounted.end..)?) > segments {
+            mount = mount.strip_suffix('/').unwrap_or(mount);
+        }
+        let own = mount.get(accounted.end - accounted.start..)?;
+        let own = last_segments(own, segments).filter(|own| matches(own, template))?;
+        Some(Mount { own, whole: mount })
+    }
+
+    /// `accounted` with all that is removed from the original path.
+    pub(crate) fn accounted_for<B>(request: &Request<B>, accounted: Accounted) -> Accounted {
+        Accounted {
+            start: accounted.start,
+            end: removed(request).map_or(accounted.end, str::len),
+            segments: template(request.extensions()).map_or(0, count),
+        }
+    }
+
+    /// Whether routers have removed a mount.
+    pub(crate) fn is_mounted(extensions: &Extensions) -> bool {
+        extensions.get::<NestedPath>().is_some()
+    }
+
+    /// Whether a router has received the request.
+    pub(crate) fn is_routed(extensions: &Extensions) -> bool {
+        extensions.get::<OriginalUri>().is_some()
+    }
+
+    /// The URI as the outermost router received it.
+    pub(crate) fn original_uri(extensions: &Extensions) -> Option<&Uri> {
+        let OriginalUri(uri) = extensions.get()?;
+        Some(uri)
+    }
+
+    fn removed<B>(request: &Request<B>) -> Option<&str> {
+        let original = original_uri(request.extensions())?;
+        uri::removed_prefix(original.path(), request.uri().path())
+    }
+
+    /// The paths at which the routers are nested, with the names of path parameters in place of
+    /// their values.
+    fn template(extensions: &Extensions) -> Option<&str> {
+        let nested_path: &NestedPath = extensions.get()?;
+        Some(nested_path.as_str().trim_end_matches('/'))
+    }
+
+    /// The number of segments.
+    fn count(path: &str) -> usize {
+        path.matches('/').count()
+    }
+
+    /// The last `count` segments of `path`; `None` if there are none.
+    fn last_segments(path: &str, count: usize) -> Option<&str> {
+        let (start, _) = path.rmatch_indices('/').nth(count.checked_sub(1)?)?;
+        Some(&path[start..])
+    }
+
+    /// Whether `path` has the form of `template`, which has as many segments.
+    fn matches(path: &str, template: &str) -> bool {
+        let mut segments = path.split('/').zip(template.split('/'));
+        segments.all(|(segment, pattern)| segment == pattern || pattern.contains('{'))
+    }
+}
+
+#[cfg(not(feature = "axum"))]
+mod imp {
+    use super::Mount;
+    use http::{Extensions, Request, Uri};
+
+    #[derive(Clone, Copy, Debug, Default)]
+    pub(crate) struct Accounted;
+
+    impl Accounted {
+        pub(crate) fn without_mount(self) -> Self {
+            self
+        }
+    }
+
+    pub(crate) fn mount<B>(_: &Request<B>, _: Accounted) -> Option<Mount<'_>> {
+        None
+    }
+
+    pub(crate) fn accounted_for<B>(_: &Request<B>, accounted: Accounted) -> Accounted {
+        accounted
+    }
+
+    pub(crate) fn is_mounted(_: &Extensions) -> bool {
+        false
+    }
+
+    pub(crate) fn is_routed(_: &Extensions) -> bool {
+        false
+    }
+
+    pub(crate) fn original_uri(_: &Extensions) -> Option<&Uri> {
+        None
+    }
+}
