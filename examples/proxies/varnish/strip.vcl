@@ -1,4 +1,4 @@
-# RootPathLayer::new("/api/v1")
+# router.layer(RootPathLayer::new("/api/v1"))
 # varnishd -a :9999 -f $PWD/strip.vcl
 vcl 4.1;
 
