@@ -36,11 +36,12 @@ pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-for
 ///
 /// # Lists
 ///
-/// The lines of a prefix header are taken in order and split at commas; white space around a
-/// member and empty members are dropped. The rightmost [`hops`](Self::hops) members, one unless
-/// told otherwise, are concatenated from left to right. This is right for two StripPrefixes in a
-/// row, HAProxy's `add-header` and Apache's `append`, and whatever the client put in front stays
-/// out.
+/// The lines of a prefix header are taken in order and split at commas, and white space around a
+/// member is trimmed. The rightmost [`hops`](Self::hops) members (default: one) are concatenated
+/// from left to right. Empty members are among them, and contribute nothing: with one hop, `/a,`
+/// is the empty root path, since the nearest proxy sent an empty prefix. This is right for two
+/// StripPrefixes in a row, HAProxy's `add-header` (with an empty variable too) and Apache's
+/// `append`, and a value that the client sent stays out.
 ///
 /// # Example
 ///
@@ -114,7 +115,8 @@ impl ForwardedPrefix {
     /// the value is [invalid](Forwarded::Invalid).
     ///
     /// Such a header is one line for each hop, and never split at commas, since a path may have
-    /// them. A path that comes with one is stripped by the proxy already, so
+    /// them. With several [`hops`](Self::hops), the leftmost of the rightmost lines that is not
+    /// empty is taken. A path that comes with one is stripped by the proxy already, so
     /// [`RootPathLayer`](crate::RootPathLayer) does not strip it again.
     ///
     /// ```
@@ -249,15 +251,12 @@ impl ForwardedPrefix {
     ) -> Result<RootPath, InvalidForwarded> {
         let mut members = lines_from_the_right
             .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
-            .map(<[u8]>::trim_ascii)
-            .filter(|member| !member.is_empty())
+            // Empty members count, unlike in RFC 9110, section 5.6.1: a proxy may send an empty
+            // prefix, and the member to the left of it may be the client's.
             .take(self.hops.get());
-        let innermost = members
-            .next()
-            .map_or(Ok(RootPath::EMPTY), RootPath::try_from)?;
-        Ok(members.try_fold(innermost, |inner, outer| {
-            RootPath::try_from(outer)?.concat(&inner)
-        })?)
+        members.try_fold(RootPath::EMPTY, |inner, outer| {
+            Ok(RootPath::try_from(outer.trim_ascii())?.concat(&inner)?)
+        })
     }
 
     fn in_front_of<'a>(
@@ -266,9 +265,9 @@ impl ForwardedPrefix {
         lines_from_the_right: impl Iterator<Item = &'a HeaderValue>,
     ) -> Result<RootPath, InvalidForwarded> {
         let Some(original) = lines_from_the_right
+            .take(self.hops.get())
             .map(|line| line.as_bytes().trim_ascii())
             .filter(|line| !line.is_empty())
-            .take(self.hops.get())
             .last()
         else {
             return Ok(RootPath::EMPTY);
