@@ -1,5 +1,6 @@
 //! A root path that a proxy tells: which header, whose word, which peer.
 
+mod original_path;
 mod peer;
 mod told;
 mod trusted_proxies;
@@ -14,7 +15,7 @@ pub(crate) use self::told::Told;
 use self::peer::PeerFn;
 use crate::{
     root_path::{InvalidRootPath, Reason},
-    uri, RootPath,
+    RootPath,
 };
 use http::{Extensions, HeaderName, HeaderValue, Request};
 use std::{error, fmt, iter, net::IpAddr, num::NonZeroUsize};
@@ -111,8 +112,9 @@ impl ForwardedPrefix {
 
     /// Reads the path as it was before a proxy stripped it from `header`, if the peer is one of
     /// `trusted`. The root path is the part in front of the path that arrived, cut at a segment
-    /// boundary; queries do not count. If there is no clean cut, there is no root path in it, and
-    /// the value is [invalid](Forwarded::Invalid).
+    /// boundary. Queries are ignored, and triplets of unreserved characters are decoded first, since
+    /// the client chooses the spelling: `/%61pi/v1/users` yields `/api/v1`. Without a clean cut the
+    /// value is [invalid](Forwarded::Invalid).
     ///
     /// Such a header is one line for each hop, and never split at commas, since a path may have
     /// them. With several [`hops`](Self::hops), the leftmost of the rightmost lines that is not
@@ -272,14 +274,7 @@ impl ForwardedPrefix {
         else {
             return Ok(RootPath::EMPTY);
         };
-        let no_clean_cut = || InvalidForwarded::NoCleanCut {
-            original: String::from_utf8_lossy(original).into(),
-            path: path.into(),
-        };
-        let original = std::str::from_utf8(original).map_err(|_| no_clean_cut())?;
-        let original = original.split('?').next().unwrap_or_default();
-        let taken = uri::taken_off(original, path).ok_or_else(no_clean_cut)?;
-        Ok(RootPath::try_from(taken)?)
+        original_path::root_path(original, path)
     }
 }
 
