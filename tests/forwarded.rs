@@ -6,7 +6,7 @@ use http::{HeaderName, Request};
 use std::net::IpAddr;
 use support::{emitted, get, get_with, location, root_path, seen};
 use tower_root_path::{
-    Forwarded, ForwardedPrefix, PeerAddr, RootPath, RootPathLayer, TrustedProxies,
+    Forwarded, ForwardedPrefix, InvalidForwarded, PeerAddr, RootPath, RootPathLayer, TrustedProxies,
 };
 
 const PREFIX: &str = "x-forwarded-prefix";
@@ -131,7 +131,7 @@ async fn the_root_path_is_what_is_in_front_of_the_path_that_arrived() {
         (&["/api/.%2E/users"], "/users", "/fallback"),
         (&["/%2e/users"], "/users", "/fallback"),
         (&["/%2F/users"], "/users", "/fallback"),
-        // No clean cut, or no root path in front of it.
+        // The paths do not match, or what is in front is not a root path.
         (&["/apiusers"], "/users", "/fallback"),
         (&["/api/v1/users"], "/other", "/fallback"),
         (&["/users"], "/api/v1/users", "/fallback"),
@@ -150,6 +150,19 @@ async fn the_root_path_is_what_is_in_front_of_the_path_that_arrived() {
         assert_eq!(root_path(&request).unwrap_or(""), expected, "{case}");
         assert_eq!(request.uri(), arrived, "{case}: is stripped already");
     }
+}
+
+#[test]
+fn an_original_path_that_does_not_match_is_an_error_that_quotes_both() {
+    let request = get_with("/oth%65r", &[("x-envoy-original-path", "/api/%75sers?x")]);
+    let Forwarded::Invalid(error) = original_path().read(&request) else {
+        panic!("the paths match");
+    };
+    assert!(matches!(error, InvalidForwarded::PathMismatch { .. }));
+    assert_eq!(
+        error.to_string(),
+        r#"original path "/api/%75sers?x" does not end with the path "/oth%65r" that arrived"#
+    );
 }
 
 #[test]
@@ -188,15 +201,20 @@ fn only_a_trusted_peer_counts() {
         ("::ffff:10.0.0.0/104", Some("10.1.2.3"), "used"),
         ("::ffff:10.1.2.3", Some("10.1.2.3"), "used"),
         ("10.1.2.3/8", Some("10.255.255.255"), "used"),
-        ("10.0.0.0/8", Some("11.0.0.0"), "untrusted peer"),
-        ("10.0.0.0/8", Some("::a01:203"), "untrusted peer"),
-        ("::/0", Some("10.1.2.3"), "untrusted peer"),
+        ("10.0.0.0/8", Some("11.0.0.0"), "untrusted peer 11.0.0.0"),
+        (
+            "10.0.0.0/8",
+            Some("::ffff:192.0.2.1"),
+            "untrusted peer 192.0.2.1",
+        ),
+        ("10.0.0.0/8", Some("::a01:203"), "untrusted peer ::a01:203"),
+        ("::/0", Some("10.1.2.3"), "untrusted peer 10.1.2.3"),
         ("::/0", Some("2001:db8::1"), "used"),
         ("0.0.0.0/0", Some("192.0.2.1"), "used"),
         ("192.0.2.1", Some("192.0.2.1"), "used"),
-        ("192.0.2.1", Some("192.0.2.2"), "untrusted peer"),
+        ("192.0.2.1", Some("192.0.2.2"), "untrusted peer 192.0.2.2"),
         ("fd00::/8, 192.0.2.1", Some("fd12::1"), "used"),
-        ("", Some("127.0.0.1"), "untrusted peer"),
+        ("", Some("127.0.0.1"), "untrusted peer 127.0.0.1"),
         ("0.0.0.0/0, ::/0", None, "unknown peer"),
     ] {
         assert_eq!(read(trusted, peer), expected, "{trusted} {peer:?}");
@@ -257,7 +275,7 @@ fn the_peers_address_may_come_from_a_function() {
     // `PeerAddr` would be trusted, but nobody asks it.
     assert_eq!(
         forwarded.read(&request([192, 0, 2, 1])).to_string(),
-        "untrusted peer"
+        "untrusted peer 192.0.2.1"
     );
     let nobody = get_with("/", &[(PREFIX, "/api")]);
     assert_eq!(forwarded.read(&nobody).to_string(), "unknown peer");
@@ -358,7 +376,10 @@ fn axum_knows_the_peer_by_connect_info() {
     assert_eq!(forwarded().read(&request).to_string(), "used");
     let other = SocketAddr::from(([192, 0, 2, 1], 4711));
     request.extensions_mut().insert(ConnectInfo(other));
-    assert_eq!(forwarded().read(&request).to_string(), "untrusted peer");
+    assert_eq!(
+        forwarded().read(&request),
+        Forwarded::UntrustedPeer(other.ip())
+    );
     request.extensions_mut().insert(PeerAddr(peer));
     assert_eq!(
         forwarded().read(&request).to_string(),

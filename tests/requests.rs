@@ -100,7 +100,11 @@ fn r05_r06_r07_whose_word_counts() {
         .unwrap();
     assert_eq!(forwarded.read(&request), Forwarded::UnknownPeer, "R07");
     for (id, peer, expected) in [
-        ("R05", "192.0.2.1", Forwarded::UntrustedPeer),
+        (
+            "R05",
+            "192.0.2.1",
+            Forwarded::UntrustedPeer([192, 0, 2, 1].into()),
+        ),
         (
             "R06",
             "::ffff:10.0.0.1",

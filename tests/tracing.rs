@@ -76,7 +76,7 @@ async fn a_reason_is_told_once() {
         "{}",
         log[0]
     );
-    assert!(log[1].contains("untrusted peer"), "{}", log[1]);
+    assert!(log[1].contains("untrusted peer 192.0.2.1"), "{}", log[1]);
     assert!(
         log[2].contains("\"//evil\": empty segment at byte 1"),
         "{}",

@@ -64,7 +64,7 @@ pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-for
 /// );
 /// assert_eq!(
 ///     forwarded.read(&request([192, 0, 2, 1], "/api/v1")?).to_string(),
-///     "untrusted peer"
+///     "untrusted peer 192.0.2.1"
 /// );
 /// assert_eq!(
 ///     forwarded.read(&request([10, 1, 2, 3], "//evil.example")?).to_string(),
@@ -113,8 +113,8 @@ impl ForwardedPrefix {
     /// Reads the path as it was before a proxy stripped it from `header`, if the peer is one of
     /// `trusted`. The root path is the part in front of the path that arrived, cut at a segment
     /// boundary. Queries are ignored, and triplets of unreserved characters are decoded first, since
-    /// the client chooses the spelling: `/%61pi/v1/users` yields `/api/v1`. Without a clean cut the
-    /// value is [invalid](Forwarded::Invalid).
+    /// the client chooses the spelling: `/%61pi/v1/users` yields `/api/v1`. If the original path does
+    /// not end with the path that arrived, the value is [invalid](InvalidForwarded::PathMismatch).
     ///
     /// Such a header is one line for each hop, and never split at commas, since a path may have
     /// them. With several [`hops`](Self::hops), the leftmost of the rightmost lines that is not
@@ -219,7 +219,9 @@ impl ForwardedPrefix {
         if !self.trusted.is_everybody() {
             match self.peer.addr(request.extensions()) {
                 None => return Forwarded::UnknownPeer,
-                Some(peer) if !self.trusted.contains(peer) => return Forwarded::UntrustedPeer,
+                Some(peer) if !self.trusted.contains(peer) => {
+                    return Forwarded::UntrustedPeer(peer.to_canonical());
+                }
                 Some(_) => {}
             }
         }
@@ -288,8 +290,9 @@ pub enum Forwarded {
     Used(RootPath),
     /// The header is not there.
     Absent,
-    /// The header is there, from a peer that is not trusted.
-    UntrustedPeer,
+    /// The header was sent by a peer with this address, which is not trusted. An IPv4-mapped IPv6
+    /// address is given as IPv4.
+    UntrustedPeer(IpAddr),
     /// The header is there, and nobody knows from whom. The usual cause is a missing
     /// `into_make_service_with_connect_info::<SocketAddr>()` in axum, or a missing [`PeerAddr`].
     UnknownPeer,
@@ -302,7 +305,7 @@ impl fmt::Display for Forwarded {
         match self {
             Self::Used(_) => f.write_str("used"),
             Self::Absent => f.write_str("absent"),
-            Self::UntrustedPeer => f.write_str("untrusted peer"),
+            Self::UntrustedPeer(peer) => write!(f, "untrusted peer {peer}"),
             Self::UnknownPeer => f.write_str("unknown peer"),
             Self::Invalid(reason) => write!(f, "invalid: {reason}"),
         }
@@ -316,9 +319,12 @@ pub enum InvalidForwarded {
     /// It, or what is in front of the path that arrived, does not follow the
     /// [grammar](RootPath#grammar).
     RootPath(InvalidRootPath),
-    /// An original path does not end with the path that arrived, at a segment boundary.
+    /// The original path does not end with the path that arrived, at a segment boundary: the proxy
+    /// did more than strip a prefix, or an earlier proxy sent the header.
+    ///
+    /// Only for an [original path header](ForwardedPrefix::original_path_header).
     #[non_exhaustive]
-    NoCleanCut {
+    PathMismatch {
         /// The path in the header.
         original: Box<str>,
         /// The path that arrived.
@@ -336,7 +342,7 @@ impl fmt::Display for InvalidForwarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RootPath(error) => Reason(error).fmt(f),
-            Self::NoCleanCut { original, path } => write!(
+            Self::PathMismatch { original, path } => write!(
                 f,
                 "original path {original:?} does not end with the path {path:?} that arrived"
             ),

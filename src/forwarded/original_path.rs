@@ -12,7 +12,7 @@ use std::borrow::Cow;
 ///
 /// [RFC 3986, section 6.2.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.2
 pub(super) fn root_path(original: &[u8], path: &str) -> Result<RootPath, InvalidForwarded> {
-    let mismatch = || InvalidForwarded::NoCleanCut {
+    let mismatch = || InvalidForwarded::PathMismatch {
         original: String::from_utf8_lossy(original).into(),
         path: path.into(),
     };

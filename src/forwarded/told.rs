@@ -31,9 +31,9 @@ impl Told {
         let header = by.header();
         let reason = match found {
             Forwarded::Used(_) | Forwarded::Absent => return,
-            Forwarded::UntrustedPeer => 8,
+            Forwarded::UntrustedPeer(_) => 8,
             Forwarded::UnknownPeer => 9,
-            Forwarded::Invalid(InvalidForwarded::NoCleanCut { .. }) => 10,
+            Forwarded::Invalid(InvalidForwarded::PathMismatch { .. }) => 10,
             Forwarded::Invalid(InvalidForwarded::RootPath(error)) => error.kind(),
         };
         let seen = self.reasons.fetch_or(1 << reason, Ordering::Relaxed);
@@ -46,6 +46,11 @@ impl Told {
                 "ignored a forwarded root path, since the address of the peer is not known: axum \
                  needs `into_make_service_with_connect_info::<SocketAddr>()`, another server a \
                  `PeerAddr` in the request extensions or `ForwardedPrefix::peer_addr`",
+            ),
+            Forwarded::UntrustedPeer(_) => tracing::warn!(
+                %header,
+                "ignored a forwarded root path: {found} (if this is your proxy, add it to the \
+                 `TrustedProxies`)",
             ),
             reason => tracing::warn!(%header, "ignored a forwarded root path: {reason}"),
         }
