@@ -1,11 +1,8 @@
 //! What is configured.
 
 use crate::{
-    forwarded::{ForwardedPrefix, Told},
-    rewrite::Rewrite,
-    root_path::InvalidRootPath,
-    service::RootPathService,
-    RootPath,
+    forwarded::ForwardedPrefix, rewrite::Rewrite, root_path::InvalidRootPath,
+    service::RootPathService, warn_once::WarnOnce, RootPath,
 };
 use http::HeaderValue;
 use std::{env, error, fmt, sync::Arc};
@@ -65,7 +62,7 @@ pub(crate) struct Config {
     pub(crate) rewrite: Option<Arc<Rewrite>>,
     pub(crate) default_rewrite: Arc<Rewrite>,
     adds_vary: bool,
-    pub(crate) told: Told,
+    pub(crate) warn_once: WarnOnce,
 }
 
 impl Config {
@@ -288,7 +285,7 @@ impl From<RootPath> for RootPathLayer {
                 rewrite: None,
                 default_rewrite: Arc::default(),
                 adds_vary: true,
-                told: Told::default(),
+                warn_once: WarnOnce::default(),
             }),
         }
     }

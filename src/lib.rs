@@ -29,6 +29,7 @@ mod tonic;
 mod uri;
 #[cfg(feature = "utoipa")]
 mod utoipa;
+mod warn_once;
 
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "aide", feature = "utoipa"))))]

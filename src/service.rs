@@ -192,7 +192,7 @@ impl<'a> Part<'a> {
         };
         if let Some(forwarded) = &config.forwarded {
             let found = forwarded.read_or_reuse(request, &config.root_path);
-            config.told.tell(forwarded, &found);
+            config.warn_once.forwarded(forwarded.header(), &found);
             if let Forwarded::Used(root_path) = found {
                 return part(Cow::Owned(root_path), forwarded.tells_stripped());
             }

@@ -2,15 +2,12 @@
 
 mod original_path;
 mod peer;
-mod told;
 mod trusted_proxies;
 
 pub use self::{
     peer::PeerAddr,
     trusted_proxies::{InvalidTrustedProxies, TrustedProxies},
 };
-
-pub(crate) use self::told::Told;
 
 use self::peer::PeerFn;
 use crate::{
