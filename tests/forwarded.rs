@@ -214,6 +214,20 @@ fn only_a_trusted_peer_counts() {
         ("192.0.2.1", Some("192.0.2.1"), "used"),
         ("192.0.2.1", Some("192.0.2.2"), "untrusted peer 192.0.2.2"),
         ("fd00::/8, 192.0.2.1", Some("fd12::1"), "used"),
+        ("loopback", Some("127.255.0.1"), "used"),
+        ("loopback", Some("::1"), "used"),
+        ("loopback", Some("::ffff:127.0.0.1"), "used"),
+        ("loopback", Some("10.0.0.1"), "untrusted peer 10.0.0.1"),
+        ("private, 192.0.2.1", Some("192.0.2.1"), "used"),
+        ("private, 192.0.2.1", Some("10.1.2.3"), "used"),
+        ("private", Some("172.31.255.255"), "used"),
+        ("private", Some("172.32.0.0"), "untrusted peer 172.32.0.0"),
+        ("private", Some("192.168.0.1"), "used"),
+        ("private", Some("fdff::1"), "used"),
+        ("private", Some("fe80::1"), "untrusted peer fe80::1"),
+        ("private", Some("127.0.0.1"), "untrusted peer 127.0.0.1"),
+        ("private", Some("::1"), "untrusted peer ::1"),
+        ("private,loopback", Some("::1"), "used"),
         ("", Some("127.0.0.1"), "untrusted peer 127.0.0.1"),
         ("0.0.0.0/0, ::/0", None, "unknown peer"),
     ] {
@@ -226,6 +240,9 @@ fn a_list_of_proxies_is_parsed_strictly() {
     for bad in [
         "all",
         "*",
+        "Private",
+        "private/8",
+        "loopback private",
         "10.0.0.0/33",
         "010.0.0.1",
         "010.1.2.3/8",
@@ -242,8 +259,20 @@ fn a_list_of_proxies_is_parsed_strictly() {
         let error = format!("10.0.0.1, {bad}")
             .parse::<TrustedProxies>()
             .unwrap_err();
-        assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
+        let quoted = format!("invalid trusted proxy {bad:?}: must be ");
+        assert!(error.to_string().starts_with(&quoted), "{error}");
     }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_list_of_proxies_is_deserialized_from_a_string() {
+    let trusted = serde_json::from_str::<TrustedProxies>(r#""private, ::1""#).unwrap();
+    assert_eq!(trusted, "private, ::1".parse().unwrap());
+    let error = serde_json::from_str::<TrustedProxies>(r#""all""#).unwrap_err();
+    let expected = "all".parse::<TrustedProxies>().unwrap_err();
+    assert_eq!(error.to_string(), expected.to_string());
+    assert!(serde_json::from_str::<TrustedProxies>(r#"["::1"]"#).is_err());
 }
 
 #[test]

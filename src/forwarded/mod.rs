@@ -213,7 +213,7 @@ impl ForwardedPrefix {
         let Some(last) = lines.next_back() else {
             return Forwarded::Absent;
         };
-        if !self.trusted.is_everybody() {
+        if !self.trusted.is_all() {
             match self.peer.addr(request.extensions()) {
                 None => return Forwarded::UnknownPeer,
                 Some(peer) if !self.trusted.contains(peer) => {
