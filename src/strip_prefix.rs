@@ -1,7 +1,10 @@
 //! The gateway's side: strip a prefix, and tell the app behind.
 
 use crate::{forwarded::X_FORWARDED_PREFIX, uri, RootPath};
-use http::{header::CONNECTION, HeaderMap, HeaderName, HeaderValue, Request};
+use http::{
+    header::{CONNECTION, TRAILER},
+    HeaderMap, HeaderName, HeaderValue, Request,
+};
 use std::{
     fmt,
     task::{Context, Poll},
@@ -15,10 +18,11 @@ use tower_layer::Layer;
 /// This is what Traefik's StripPrefix does, but at segment boundaries only. A request outside the
 /// prefix passes, and so does its path; the routing of the gateway decides what becomes of it.
 ///
-/// A value of the header that the client sent never reaches the app, whether the request is under
-/// the prefix or not, nor do spellings that some servers take for the same name
-/// (`X_Forwarded_Prefix`). Nor can a client have the gateway's own value dropped, by naming the header
-/// in `Connection`. Where the gateway has a gateway in front of it, see
+/// The client's own `X-Forwarded-Prefix` is removed from every request, also from one outside the
+/// prefix. So are the names that some servers take for it (`X_Forwarded_Prefix`,
+/// `X!Forwarded!Prefix`): those that differ only in bytes that are not alphanumeric. The members of
+/// `Connection` and `Trailer` that name it are removed too, since with them a client could have the
+/// gateway's value dropped. If another gateway runs before this one, see
 /// [`trust_previous_hop`](Self::trust_previous_hop).
 ///
 /// What sends the request on may pass an upgrade to `websocket`, but must not pass one to `h2c`: the
@@ -66,8 +70,7 @@ impl StripPrefixLayer {
     ///
     /// # Panics
     ///
-    /// If `prefix` does not follow the grammar. A [`RootPath`] that is parsed beforehand gives an
-    /// error instead.
+    /// If `prefix` does not follow the grammar.
     #[must_use]
     #[track_caller]
     pub fn new<P>(prefix: P) -> Self
@@ -75,15 +78,33 @@ impl StripPrefixLayer {
         P: TryInto<RootPath>,
         P::Error: fmt::Display,
     {
-        let prefix = match prefix.try_into() {
-            Ok(prefix) => prefix,
+        match prefix.try_into() {
+            Ok(prefix) => Self::from(prefix),
             Err(error) => panic!("{error}"),
-        };
-        Self {
-            value: HeaderValue::from_str(prefix.as_str()).expect("a root path is a header value"),
-            prefix,
-            trusts_previous_hop: false,
         }
+    }
+
+    /// The same as [`new`](Self::new), for a value that comes from outside the program.
+    ///
+    /// # Errors
+    ///
+    /// If `prefix` does not follow the [grammar](RootPath#grammar).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use tower_root_path::StripPrefixLayer;
+    /// let error = StripPrefixLayer::try_new("api/v1").unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     r#"invalid root path "api/v1": must start with '/'"#
+    /// );
+    /// ```
+    pub fn try_new<P>(prefix: P) -> Result<Self, P::Error>
+    where
+        P: TryInto<RootPath>,
+    {
+        prefix.try_into().map(Self::from)
     }
 
     /// Only another gateway can reach this one: what it says in `X-Forwarded-Prefix` stays, and
@@ -93,6 +114,16 @@ impl StripPrefixLayer {
     pub fn trust_previous_hop(mut self) -> Self {
         self.trusts_previous_hop = true;
         self
+    }
+}
+
+impl From<RootPath> for StripPrefixLayer {
+    fn from(prefix: RootPath) -> Self {
+        Self {
+            value: HeaderValue::from_str(prefix.as_str()).expect("a root path is a header value"),
+            prefix,
+            trusts_previous_hop: false,
+        }
     }
 }
 
@@ -131,6 +162,18 @@ impl<S> StripPrefix<S> {
         StripPrefixLayer::new(prefix).layer(inner)
     }
 
+    /// The same as [`StripPrefixLayer::try_new`], around `inner`.
+    ///
+    /// # Errors
+    ///
+    /// If `prefix` does not follow the [grammar](RootPath#grammar) of a root path.
+    pub fn try_new<P>(inner: S, prefix: P) -> Result<Self, P::Error>
+    where
+        P: TryInto<RootPath>,
+    {
+        Ok(StripPrefixLayer::try_new(prefix)?.layer(inner))
+    }
+
     define_inner_service_accessors!();
 }
 
@@ -158,8 +201,11 @@ where
         if !trusts_previous_hop {
             headers.remove(X_FORWARDED_PREFIX);
         }
-        remove_other_spellings(headers, &X_FORWARDED_PREFIX);
-        remove_connection_option(headers, &X_FORWARDED_PREFIX);
+        remove_other_spellings(headers);
+        // A proxy drops the headers that `Connection` names (RFC 9110, section 7.6.1), and some
+        // servers merge the trailers that `Trailer` names into the headers (section 6.5.1).
+        remove_from_list(headers, &CONNECTION);
+        remove_from_list(headers, &TRAILER);
         if !prefix.is_empty() && uri::strip_from(request.uri_mut(), prefix.as_str()) {
             // Fails only in a map of 2^15 headers, more than any server takes.
             let _ = request
@@ -170,20 +216,24 @@ where
     }
 }
 
-/// Servers that hand headers on as variables take `_` (CGI, WSGI) and `.` (PHP) for `-`. No gateway
-/// spells it so.
-fn remove_other_spellings(headers: &mut HeaderMap, name: &HeaderName) {
-    let folded = |byte| {
-        if matches!(byte, b'_' | b'.') {
-            b'-'
-        } else {
-            byte
-        }
-    };
+/// Whether a server may take `name` for `X-Forwarded-Prefix`: the letters are the same, but other
+/// bytes stand for the hyphens. CGI, WSGI and PHP turn `-`, `_` and `.` into `_`, lighttpd's CGI
+/// every byte that is not alphanumeric. No proxy writes the name in another way than with hyphens.
+fn is_spelling_of_prefix_header(name: &[u8]) -> bool {
+    let expected = X_FORWARDED_PREFIX;
+    let mut pairs = name.iter().zip(expected.as_str().as_bytes());
+    name.len() == expected.as_str().len()
+        && pairs.all(|(byte, expected)| match expected {
+            b'-' => !byte.is_ascii_alphanumeric(),
+            _ => byte.eq_ignore_ascii_case(expected),
+        })
+}
+
+fn remove_other_spellings(headers: &mut HeaderMap) {
     let spellings = headers
         .keys()
-        .filter(|key| key.as_str().bytes().map(folded).eq(name.as_str().bytes()))
-        .filter(|key| *key != name)
+        .filter(|name| is_spelling_of_prefix_header(name.as_str().as_bytes()))
+        .filter(|name| *name != X_FORWARDED_PREFIX)
         .cloned()
         .collect::<Vec<_>>();
     for spelling in spellings {
@@ -191,19 +241,18 @@ fn remove_other_spellings(headers: &mut HeaderMap, name: &HeaderName) {
     }
 }
 
-/// A header that `Connection` names is for one connection only, so whatever sends the request on
-/// drops it (RFC 9110, section 7.6.1).
-fn remove_connection_option(headers: &mut HeaderMap, name: &HeaderName) {
-    let lines = headers.get_all(CONNECTION).into_iter();
-    let options = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    let (named, others): (Vec<_>, Vec<_>) = options
+/// Removes the prefix header, in every spelling, from the members of `list`.
+fn remove_from_list(headers: &mut HeaderMap, list: &HeaderName) {
+    let lines = headers.get_all(list).into_iter();
+    let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let (removed, kept): (Vec<_>, Vec<_>) = members
         .map(<[u8]>::trim_ascii)
-        .partition(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()));
-    if named.is_empty() {
+        .partition(|member| is_spelling_of_prefix_header(member));
+    if removed.is_empty() {
         return;
     }
-    match HeaderValue::from_bytes(&others.join(&b", "[..])) {
-        Ok(others) if !others.is_empty() => drop(headers.insert(CONNECTION, others)),
-        _ => drop(headers.remove(CONNECTION)),
+    match HeaderValue::from_bytes(&kept.join(&b", "[..])) {
+        Ok(kept) if !kept.is_empty() => drop(headers.insert(list, kept)),
+        _ => drop(headers.remove(list)),
     }
 }
