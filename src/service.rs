@@ -194,7 +194,7 @@ impl<'a> Part<'a> {
             let found = forwarded.read_or_reuse(request, &config.root_path);
             config.warn_once.forwarded(forwarded.header(), &found);
             if let Forwarded::Used(root_path) = found {
-                return part(Cow::Owned(root_path), forwarded.tells_stripped());
+                return part(Cow::Owned(root_path), forwarded.implies_stripped());
             }
         }
         part(Cow::Borrowed(&config.root_path), false)
