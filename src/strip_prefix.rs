@@ -1,4 +1,4 @@
-//! The gateway's side: strip a prefix, and tell the app behind.
+//! For gateways: strip a prefix and send it to the app.
 
 use crate::{forwarded::X_FORWARDED_PREFIX, uri, RootPath};
 use http::{
@@ -12,21 +12,28 @@ use std::{
 use tower::Service;
 use tower_layer::Layer;
 
-/// Layer that applies [`StripPrefix`]: in a gateway, takes a prefix off the request path, and
-/// tells the app behind it in `X-Forwarded-Prefix`.
+/// Layer that applies [`StripPrefix`]: in a gateway, strips a prefix from the request path and sends
+/// it to the app in `X-Forwarded-Prefix`.
 ///
-/// This is what Traefik's StripPrefix does, but at segment boundaries only. A request outside the
-/// prefix passes, and so does its path; the routing of the gateway decides what becomes of it.
+/// It does the same as Traefik's StripPrefix, but only at segment boundaries. A request outside the
+/// prefix passes with its path unchanged; the gateway's routes decide how to answer it.
 ///
-/// The client's own `X-Forwarded-Prefix` is removed from every request, also from one outside the
-/// prefix. So are the names that some servers take for it (`X_Forwarded_Prefix`,
-/// `X!Forwarded!Prefix`): those that differ only in bytes that are not alphanumeric. The members of
-/// `Connection` and `Trailer` that name it are removed too, since with them a client could have the
-/// gateway's value dropped. If another gateway runs before this one, see
+/// # Headers that the client sends
+///
+/// The client's own `X-Forwarded-Prefix` is removed from every request, inside and outside the
+/// prefix. If another gateway runs before this one, see
 /// [`trust_previous_hop`](Self::trust_previous_hop).
 ///
-/// What sends the request on may pass an upgrade to `websocket`, but must not pass one to `h2c`: the
-/// requests behind that come past this layer.
+/// Names that some servers treat as the same header are removed too: `X_Forwarded_Prefix`,
+/// `X!Forwarded!Prefix` and all others that differ only in bytes that are not alphanumeric.
+///
+/// All these names are removed from `Connection` and `Trailer`, so that the client cannot make the
+/// next server drop or replace the gateway's value.
+///
+/// # Upgrades
+///
+/// The service that sends the request to the app may pass an upgrade to `websocket`. It must not
+/// pass an upgrade to `h2c`: requests on the upgraded connection bypass this layer.
 ///
 /// # Example
 ///
@@ -38,7 +45,7 @@ use tower_layer::Layer;
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// // What sends the request on to the app.
+/// // Sends the request to the app.
 /// async fn upstream(request: Request<()>) -> Result<Response<String>, Infallible> {
 ///     let prefix = request.headers()["x-forwarded-prefix"].to_str().unwrap();
 ///     Ok(Response::new(format!("{} under {prefix}", request.uri())))
@@ -65,8 +72,11 @@ pub struct StripPrefixLayer {
 }
 
 impl StripPrefixLayer {
-    /// Strips `prefix`: `/seg…`, by the [grammar](RootPath#grammar) of a root path. With an empty
-    /// one (`""`, `"/"`) nothing is stripped or told, and a client's own header is still dropped.
+    /// Strips `prefix`, which is `""` or `"/seg…"` and follows the [grammar](RootPath#grammar) of a
+    /// root path.
+    ///
+    /// With an empty prefix (`""`, `"/"`) no path is changed and no header is added. The client's
+    /// own headers are still removed.
     ///
     /// # Panics
     ///
@@ -84,7 +94,7 @@ impl StripPrefixLayer {
         }
     }
 
-    /// The same as [`new`](Self::new), for a value that comes from outside the program.
+    /// The same as [`new`](Self::new), but returns an error instead of panicking.
     ///
     /// # Errors
     ///
@@ -107,9 +117,12 @@ impl StripPrefixLayer {
         prefix.try_into().map(Self::from)
     }
 
-    /// Only another gateway can reach this one: what it says in `X-Forwarded-Prefix` stays, and
-    /// this prefix is appended as a further line, as Traefik does it. The app takes both with
-    /// [`ForwardedPrefix::hops(2)`](crate::ForwardedPrefix::hops).
+    /// Keeps the `X-Forwarded-Prefix` of the request and appends this prefix as a further line, as
+    /// Traefik does.
+    ///
+    /// Use it only if no one but another gateway can reach this one. The app reads both prefixes
+    /// with [`ForwardedPrefix::hops(2)`](crate::ForwardedPrefix::hops).
+    ///
     #[must_use]
     pub fn trust_previous_hop(mut self) -> Self {
         self.trusts_previous_hop = true;
@@ -138,7 +151,8 @@ impl<S> Layer<S> for StripPrefixLayer {
     }
 }
 
-/// Middleware that takes a prefix off the request path and tells the app behind it.
+/// Middleware that strips a prefix from the request path and sends it to the app in
+/// `X-Forwarded-Prefix`.
 ///
 /// See [`StripPrefixLayer`] for an example.
 #[derive(Clone, Debug)]
@@ -207,7 +221,7 @@ where
         remove_from_list(headers, &CONNECTION);
         remove_from_list(headers, &TRAILER);
         if !prefix.is_empty() && uri::strip_from(request.uri_mut(), prefix.as_str()) {
-            // Fails only in a map of 2^15 headers, more than any server takes.
+            // Fails only if the map is full (2^15 headers), which is more than any server accepts.
             let _ = request
                 .headers_mut()
                 .try_append(X_FORWARDED_PREFIX, value.clone());
@@ -216,9 +230,9 @@ where
     }
 }
 
-/// Whether a server may take `name` for `X-Forwarded-Prefix`: the letters are the same, but other
-/// bytes stand for the hyphens. CGI, WSGI and PHP turn `-`, `_` and `.` into `_`, lighttpd's CGI
-/// every byte that is not alphanumeric. No proxy writes the name in another way than with hyphens.
+/// Whether a server may treat `name` as `X-Forwarded-Prefix`: other bytes may stand for its hyphens.
+/// CGI, WSGI and PHP turn `-`, `_` and `.` into `_`. lighttpd's CGI does so with every byte that is
+/// not alphanumeric. No proxy sends such a name.
 fn is_spelling_of_prefix_header(name: &[u8]) -> bool {
     let expected = X_FORWARDED_PREFIX;
     let mut pairs = name.iter().zip(expected.as_str().as_bytes());
@@ -241,7 +255,7 @@ fn remove_other_spellings(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes the prefix header, in every spelling, from the members of `list`.
+/// Removes `X-Forwarded-Prefix`, in any spelling, from the members of the header `list`.
 fn remove_from_list(headers: &mut HeaderMap, list: &HeaderName) {
     let lines = headers.get_all(list).into_iter();
     let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));

@@ -76,8 +76,8 @@ impl WarnOnce {
         }
     }
 
-    /// A request path that begins with the root path, and a 404 response. The path alone cannot
-    /// tell whether the proxy does not strip the prefix or the client sent it twice.
+    /// A request path that begins with the root path, and a 404 response. The path alone does not
+    /// show whether the proxy does not strip the prefix or the client sent it twice.
     #[allow(dead_code)] // No caller yet.
     pub(crate) fn prefix_not_stripped(&self, root_path: &str, path: &str) {
         if self.is_first(Self::PREFIX_NOT_STRIPPED) {

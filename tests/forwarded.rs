@@ -1,4 +1,4 @@
-//! Forwarded root paths: which header, whose word, how many hops, and what is told.
+//! Forwarded root paths: which header, which peers, how many hops.
 
 mod support;
 
@@ -21,10 +21,10 @@ fn original_path() -> ForwardedPrefix {
 }
 
 #[tokio::test]
-async fn a_forwarded_value_wins_over_the_configured_one() {
+async fn a_valid_header_overrides_the_configured_root_path() {
     for (lines, expected) in [
         (&[][..], "/configured"),
-        (&[(PREFIX, "/told")], "/told"),
+        (&[(PREFIX, "/sent")], "/sent"),
         (&[(PREFIX, "/configured")], "/configured"),
         (&[(PREFIX, "")], ""),
         (&[(PREFIX, "/")], ""),
@@ -33,7 +33,7 @@ async fn a_forwarded_value_wins_over_the_configured_one() {
         (&[(PREFIX, "/..")], "/configured"),
         (&[(PREFIX, "/.."), (PREFIX, " ")], ""),
         (&[(PREFIX, "not/a/path")], "/configured"),
-        (&[("x-script-name", "/told")], "/configured"),
+        (&[("x-script-name", "/sent")], "/configured"),
     ] {
         let layer = RootPathLayer::new("/configured").with_forwarded(forwarded());
         let request = seen(&layer, get_with("/x", lines)).await;
@@ -98,7 +98,7 @@ fn hops_that_are_too_long_together_are_invalid() {
 }
 
 #[tokio::test]
-async fn the_root_path_is_what_is_in_front_of_the_path_that_arrived() {
+async fn the_root_path_is_the_part_before_the_path_that_arrived() {
     for (original, arrived, expected) in [
         (&["/api/v1/users?page=2"][..], "/users?page=2", "/api/v1"),
         (&["/api/v1/users?page=2"], "/users", "/api/v1"),
@@ -121,7 +121,7 @@ async fn the_root_path_is_what_is_in_front_of_the_path_that_arrived() {
         (&["/api/a%2Fb"], "/a%2Fb", "/api"),
         (&["/api/caf%C3%A9"], "/caf%C3%A9", "/api"),
         (&["/api/%zz"], "/%zz", "/api"),
-        // Not the same path, or not a root path, decoded either.
+        // A different path, or not a valid root path, after decoding too.
         (&["/api/a%2Fb"], "/a/b", "/fallback"),
         (&["/api/a%2Bb"], "/a+b", "/fallback"),
         (&["/api%2fusers"], "/users", "/fallback"),
@@ -131,7 +131,7 @@ async fn the_root_path_is_what_is_in_front_of_the_path_that_arrived() {
         (&["/api/.%2E/users"], "/users", "/fallback"),
         (&["/%2e/users"], "/users", "/fallback"),
         (&["/%2F/users"], "/users", "/fallback"),
-        // The paths do not match, or what is in front is not a root path.
+        // The paths do not match, or the part before is not a valid root path.
         (&["/apiusers"], "/users", "/fallback"),
         (&["/api/v1/users"], "/other", "/fallback"),
         (&["/users"], "/api/v1/users", "/fallback"),
@@ -153,7 +153,7 @@ async fn the_root_path_is_what_is_in_front_of_the_path_that_arrived() {
 }
 
 #[test]
-fn an_original_path_that_does_not_match_is_an_error_that_quotes_both() {
+fn a_path_mismatch_quotes_both_paths() {
     let request = get_with("/oth%65r", &[("x-envoy-original-path", "/api/%75sers?x")]);
     let Forwarded::Invalid(error) = original_path().read(&request) else {
         panic!("the paths match");
@@ -166,7 +166,7 @@ fn an_original_path_that_does_not_match_is_an_error_that_quotes_both() {
 }
 
 #[test]
-fn two_hops_of_original_paths_are_the_older_one() {
+fn with_two_hops_the_older_original_path_is_used() {
     let lines = [
         ("x-envoy-original-path", "/evil/edge/api/users"),
         ("x-envoy-original-path", "/edge/api/users"),
@@ -183,7 +183,7 @@ fn two_hops_of_original_paths_are_the_older_one() {
 }
 
 #[test]
-fn only_a_trusted_peer_counts() {
+fn the_header_of_an_untrusted_peer_is_not_used() {
     let read = |trusted: &str, peer: Option<&str>| {
         let trusted = trusted.parse::<TrustedProxies>().unwrap();
         let mut request = Request::builder().header(PREFIX, "/api").body(()).unwrap();
@@ -253,7 +253,7 @@ fn a_list_of_proxies_is_parsed_strictly() {
         "localhost",
         "10.0.0.1:80",
         "10.0.0.0-10.0.0.9",
-        // Seems to be of IPv4, and is not.
+        // Looks like a block of IPv4 addresses, and is larger.
         "::ffff:10.0.0.0/8",
     ] {
         let error = format!("10.0.0.1, {bad}")
@@ -276,7 +276,7 @@ fn a_list_of_proxies_is_deserialized_from_a_string() {
 }
 
 #[test]
-fn everybody_is_trusted_only_if_it_is_spelled_out() {
+fn only_all_trusts_a_peer_without_an_address() {
     let request = Request::builder().header(PREFIX, "/api").body(()).unwrap();
     let read = |trusted| ForwardedPrefix::x_forwarded_prefix(trusted).read(&request);
     assert_eq!(read(TrustedProxies::loopback()), Forwarded::UnknownPeer);
@@ -291,7 +291,7 @@ fn everybody_is_trusted_only_if_it_is_spelled_out() {
 }
 
 #[test]
-fn the_peers_address_may_come_from_a_function() {
+fn the_address_of_the_peer_can_come_from_a_function() {
     #[derive(Clone)]
     struct Source(IpAddr);
     let forwarded = forwarded().peer_addr(|extensions| Some(extensions.get::<Source>()?.0));
@@ -301,13 +301,13 @@ fn the_peers_address_may_come_from_a_function() {
         request
     };
     assert_eq!(forwarded.read(&request([127, 0, 0, 9])).to_string(), "used");
-    // `PeerAddr` would be trusted, but nobody asks it.
+    // The request has a trusted `PeerAddr` too, which is not read.
     assert_eq!(
         forwarded.read(&request([192, 0, 2, 1])).to_string(),
         "untrusted peer 192.0.2.1"
     );
-    let nobody = get_with("/", &[(PREFIX, "/api")]);
-    assert_eq!(forwarded.read(&nobody).to_string(), "unknown peer");
+    let without_source = get_with("/", &[(PREFIX, "/api")]);
+    assert_eq!(forwarded.read(&without_source).to_string(), "unknown peer");
 }
 
 #[tokio::test]
@@ -332,7 +332,7 @@ async fn vary_names_the_header_once() {
         let lines = emitted_vary.iter().map(|value| ("vary", value.as_bytes()));
         let lines = lines.collect::<Vec<_>>();
         let layer = RootPathLayer::new("/api").with_forwarded(forwarded());
-        for request in [get("/x"), get_with("/x", &[(PREFIX, "/told")])] {
+        for request in [get("/x"), get_with("/x", &[(PREFIX, "/sent")])] {
             let headers = emitted(&layer, request, &lines).await;
             let vary = headers.get_all("vary").iter().collect::<Vec<_>>();
             assert_eq!(vary, expected);
@@ -353,7 +353,7 @@ async fn vary_names_the_header_once() {
 }
 
 #[tokio::test]
-async fn two_layers_that_listen_concatenate_and_vary_by_both() {
+async fn two_forwarded_root_paths_concatenate_and_vary_names_both_headers() {
     let script_name = HeaderName::from_static("x-script-name");
     let layers = (
         RootPathLayer::new("").with_forwarded(forwarded()),
@@ -373,14 +373,14 @@ async fn two_layers_that_listen_concatenate_and_vary_by_both() {
 }
 
 #[test]
-fn an_empty_line_is_an_empty_root_path_without_a_layer_too() {
+fn read_returns_an_empty_root_path_for_an_empty_last_line() {
     let request = get_with("/", &[(PREFIX, "/client"), (PREFIX, "")]);
     assert_eq!(forwarded().read(&request), Forwarded::Used(RootPath::EMPTY));
 }
 
 #[test]
 #[should_panic = "hops must be at least 1"]
-fn no_hops_at_all_make_no_sense() {
+fn zero_hops_panic() {
     let _ = forwarded().hops(0);
 }
 
@@ -395,7 +395,7 @@ fn proxies_can_be_collected() {
 
 #[cfg(feature = "axum")]
 #[test]
-fn axum_knows_the_peer_by_connect_info() {
+fn connect_info_is_the_peer_in_axum() {
     use axum::extract::{connect_info::MockConnectInfo, ConnectInfo};
     use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! The gateway's side.
+//! `StripPrefixLayer`: what it strips, sends and removes.
 
 mod support;
 
@@ -20,7 +20,7 @@ fn sent_prefixes(request: &Request<()>) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn strips_at_a_segment_boundary_and_tells_the_app() {
+async fn strips_at_a_segment_boundary_and_sends_the_prefix() {
     for (uri, expected, prefixes) in [
         ("/api/v1/app?x=1", "/app?x=1", &["/api/v1"][..]),
         ("/api/v1", "/", &["/api/v1"]),
@@ -41,7 +41,7 @@ async fn strips_at_a_segment_boundary_and_tells_the_app() {
 }
 
 #[tokio::test]
-async fn a_clients_own_header_never_gets_through() {
+async fn the_clients_own_header_never_reaches_the_app() {
     let spoofed = [
         (PREFIX, "/spoofed"),
         (PREFIX, "/again"),
@@ -124,7 +124,7 @@ async fn other_names_pass() {
 /// A proxy drops the headers that `Connection` names, and some servers merge the trailers that
 /// `Trailer` names into the headers.
 #[tokio::test]
-async fn a_client_cannot_have_the_header_dropped() {
+async fn a_client_cannot_have_the_prefix_dropped() {
     for list in ["connection", "trailer"] {
         for (lines, kept) in [
             (&["keep-alive, x-a"][..], &["keep-alive, x-a"][..]),
@@ -151,14 +151,14 @@ async fn a_client_cannot_have_the_header_dropped() {
 }
 
 #[tokio::test]
-async fn a_trusted_hop_before_stays_in_front() {
+async fn the_prefix_of_a_trusted_previous_hop_comes_first() {
     let layer = StripPrefixLayer::new("/v1").trust_previous_hop();
     let request = seen(&layer, get_with("/v1/app", &[(PREFIX, "/api")])).await;
     assert_eq!(sent_prefixes(&request), ["/api", "/v1"]);
     let request = seen(&layer, get_with("/other", &[(PREFIX, "/api")])).await;
     assert_eq!(sent_prefixes(&request), ["/api"]);
 
-    // No gateway spells it so.
+    // No gateway sends these names.
     let spoofed = [
         ("x_forwarded_prefix", "/evil"),
         ("x.forwarded.prefix", "/evil"),
