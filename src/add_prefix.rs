@@ -1,4 +1,4 @@
-//! The client's side: put a prefix in front of every request path.
+//! For clients: prepend a prefix to every request path.
 
 use crate::{uri, RootPath};
 use http::{
@@ -15,10 +15,10 @@ use std::{
 use tower::{BoxError, Service};
 use tower_layer::Layer;
 
-/// Layer that applies [`AddPrefix`]: in a client, puts a prefix in front of every request path.
+/// Layer that applies [`AddPrefix`]: in a client, prepends a prefix to every request path.
 ///
-/// It is for the clients of an app that a gateway publishes under a prefix, by
-/// [`StripPrefixLayer`](crate::StripPrefixLayer) for one: they go on using the app's own paths.
+/// Use it in a client of an app that a gateway publishes under a prefix (for example with
+/// [`StripPrefixLayer`](crate::StripPrefixLayer)). The client keeps using the app's own paths.
 ///
 /// # Example
 ///
@@ -30,7 +30,7 @@ use tower_layer::Layer;
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), tower::BoxError> {
-/// // What sends the request to the gateway.
+/// // Sends the request to the gateway.
 /// async fn connection(request: Request<()>) -> Result<Response<String>, Infallible> {
 ///     Ok(Response::new(request.uri().to_string()))
 /// }
@@ -52,10 +52,10 @@ use tower_layer::Layer;
 /// # }
 /// ```
 ///
-/// # Which clients
+/// # Clients
 ///
-/// Those of tonic: its `Endpoint` [ignores the path of its URI][1314]. With the layer around the
-/// channel, what is called is `/grpc/grpc.health.v1.Health/Check`:
+/// **tonic** [ignores the path of an `Endpoint`'s URI][1314]. Put the layer around the channel; this
+/// client calls `/grpc/grpc.health.v1.Health/Check`:
 ///
 /// ```no_run
 /// use tonic::transport::Endpoint;
@@ -69,7 +69,7 @@ use tower_layer::Layer;
 /// # }
 /// ```
 ///
-/// And those of hyper-util, which are services as they are:
+/// **hyper-util**'s client is a tower service:
 ///
 /// ```no_run
 /// use bytes::Bytes;
@@ -92,19 +92,19 @@ use tower_layer::Layer;
 ///
 /// # What is changed
 ///
-/// The path of the request URI, in every form that has one: origin-form, absolute-form (for a
-/// proxy) and that of HTTP/2. Path and query follow the prefix byte for byte.
+/// Only the path of the request URI, in origin-form, absolute-form (for a proxy) and in HTTP/2. The
+/// path and the query follow the prefix byte for byte.
 ///
-/// - The prefix is always added, also to a path that begins with it: behind the gateway `/grpc/x`
-///   is another path than `/x`.
+/// - The prefix is always added, even if the path begins with it: the app may have a path `/grpc/x`
+///   of its own.
 /// - `*` and the authority-form of CONNECT have no path, and stay. The CONNECT of a WebSocket over
-///   HTTP/2 ([RFC 8441]) has one, which gets the prefix as that of the `GET` over HTTP/1.1 does. (A
-///   plain CONNECT that is given to hyper as `http://host:port` gets it as well; hyper then sends
-///   the authority alone.)
-/// - Scheme, authority and all headers, `Host` among them, stay.
-/// - Responses stay. A `Location` is public, if the app behind the gateway knows its root path
-///   ([`RootPathLayer`](crate::RootPathLayer)), so it has the prefix already: what follows redirects
-///   goes inside of this layer.
+///   HTTP/2 ([RFC 8441]) has a path, which gets the prefix, as that of the `GET` over HTTP/1.1
+///   does. (If a plain CONNECT is given to hyper as `http://host:port`, its path gets the prefix
+///   too, but hyper sends only the authority.)
+/// - The scheme, the authority and all headers, including `Host`, stay.
+/// - Responses stay. If the app behind the gateway knows its root path
+///   ([`RootPathLayer`](crate::RootPathLayer)), a `Location` is public and has the prefix already.
+///   So a layer that follows redirects must be inside this one.
 ///
 /// A path that becomes too long is [an error](AddPrefix#errors).
 ///
@@ -116,8 +116,10 @@ pub struct AddPrefixLayer {
 }
 
 impl AddPrefixLayer {
-    /// Puts `prefix` in front: `/seg…`, by the [grammar](RootPath#grammar) of a root path. An
-    /// empty one (`""`, `"/"`) changes nothing.
+    /// Prepends `prefix`, which is `""` or `"/seg…"` and follows the [grammar](RootPath#grammar) of a
+    /// root path.
+    ///
+    /// An empty prefix (`""`, `"/"`) changes nothing.
     ///
     /// # Panics
     ///
@@ -135,7 +137,7 @@ impl AddPrefixLayer {
         }
     }
 
-    /// The same as [`new`](Self::new), for a value that comes from outside the program.
+    /// The same as [`new`](Self::new), but returns an error instead of panicking.
     ///
     /// # Errors
     ///
@@ -176,16 +178,19 @@ impl<S> Layer<S> for AddPrefixLayer {
     }
 }
 
-/// Middleware that puts a prefix in front of every request path.
+/// Middleware that prepends a prefix to every request path.
 ///
 /// See [`AddPrefixLayer`] for an example and for what is changed.
 ///
 /// # Errors
 ///
-/// `http` takes 65,534 bytes of path and query. A request that the prefix makes longer is dropped,
-/// the inner service is not called, and the response is an [`InvalidPrefixedPath`]. (What `poll_ready`
-/// had reserved there, such as a permit, is kept for the next request of this clone.) As in tower's own
-/// middleware, the error is a [`BoxError`], since the inner service's has no room for another:
+/// The `http` crate accepts at most 65,534 bytes of path and query. If the prefix makes a request
+/// longer than that, the request is dropped, the inner service is not called, and the error is an
+/// [`InvalidPrefixedPath`]. What `poll_ready` has reserved in the inner service, such as a permit,
+/// is kept for the next request of this clone.
+///
+/// The error type is [`BoxError`], as in tower's own middleware, since the error type of the inner
+/// service cannot hold another error:
 ///
 /// ```
 /// use http::{Request, Response};
@@ -312,32 +317,32 @@ where
     }
 }
 
-/// A request path, with the prefix in front, is none: it is too long. Says which path and which
-/// prefix.
+/// Error returned when a request path is too long with the prefix.
 ///
 /// See [`AddPrefix`](AddPrefix#errors) for an example.
 #[derive(Debug)]
 pub struct InvalidPrefixedPath {
     prefix: RootPath,
-    /// The beginning of the path (and query), which would fill a log.
-    shown: Box<str>,
+    /// The beginning of the path and query. The whole would fill a log.
+    excerpt: Box<str>,
+    /// The length of the whole path and query, in bytes.
     len: usize,
     reason: InvalidUri,
 }
 
 impl InvalidPrefixedPath {
-    /// How many characters of the path are shown.
-    const SHOWN: usize = 64;
+    /// The number of characters of the path in the message.
+    const EXCERPT_CHARS: usize = 64;
 
     fn new(prefix: &RootPath, uri: &Uri, reason: InvalidUri) -> Self {
         let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
-        let mut shown = path.chars().take(Self::SHOWN).collect::<String>();
-        if shown.len() < path.len() {
-            shown.push('…');
+        let mut excerpt = path.chars().take(Self::EXCERPT_CHARS).collect::<String>();
+        if excerpt.len() < path.len() {
+            excerpt.push('…');
         }
         Self {
             prefix: prefix.clone(),
-            shown: shown.into(),
+            excerpt: excerpt.into(),
             len: path.len(),
             reason,
         }
@@ -348,13 +353,13 @@ impl fmt::Display for InvalidPrefixedPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             prefix,
-            shown,
+            excerpt,
             len,
             reason,
         } = self;
         write!(
             f,
-            "cannot put {prefix:?} in front of {shown:?} ({len} bytes): {reason}"
+            "cannot put {prefix:?} in front of {excerpt:?} ({len} bytes): {reason}"
         )
     }
 }

@@ -1,18 +1,18 @@
-//! What every service around another one has.
+//! The accessors that every middleware service has.
 
 macro_rules! define_inner_service_accessors {
     () => {
-        /// The service inside.
+        /// Returns a reference to the inner service.
         pub fn get_ref(&self) -> &S {
             &self.inner
         }
 
-        /// The service inside, to change it.
+        /// Returns a mutable reference to the inner service.
         pub fn get_mut(&mut self) -> &mut S {
             &mut self.inner
         }
 
-        /// The service inside, without the middleware.
+        /// Consumes the middleware and returns the inner service.
         pub fn into_inner(self) -> S {
             self.inner
         }

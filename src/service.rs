@@ -205,9 +205,9 @@ impl Part {
             config.strips && (config.wraps_router || !nest::is_routed(request.extensions()));
         if let Some(forwarded) = &config.forwarded {
             let found = forwarded.read_or_reuse(request, &config.root_path);
-            config.warn_once.forwarded(forwarded, &found);
+            config.warn_once.forwarded(forwarded.header(), &found);
             if let Forwarded::Used(root_path) = found {
-                return part(root_path, strips && !forwarded.is_original_path());
+                return part(root_path, strips && !forwarded.implies_stripped());
             }
         }
         part(config.root_path.clone(), strips)

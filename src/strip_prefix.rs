@@ -1,7 +1,10 @@
-//! The gateway's side: strip a prefix, and tell the app behind.
+//! For gateways: strip a prefix and send it to the app.
 
 use crate::{forwarded::X_FORWARDED_PREFIX, uri, RootPath};
-use http::{header::CONNECTION, HeaderMap, HeaderName, HeaderValue, Request};
+use http::{
+    header::{CONNECTION, TRAILER},
+    HeaderMap, HeaderName, HeaderValue, Request,
+};
 use std::{
     fmt,
     task::{Context, Poll},
@@ -9,20 +12,28 @@ use std::{
 use tower::Service;
 use tower_layer::Layer;
 
-/// Layer that applies [`StripPrefix`]: in a gateway, takes a prefix off the request path, and
-/// tells the app behind it in `X-Forwarded-Prefix`.
+/// Layer that applies [`StripPrefix`]: in a gateway, strips a prefix from the request path and sends
+/// it to the app in `X-Forwarded-Prefix`.
 ///
-/// This is what Traefik's StripPrefix does, but at segment boundaries only. A request outside the
-/// prefix passes, and so does its path; the routing of the gateway decides what becomes of it.
+/// It does the same as Traefik's StripPrefix, but only at segment boundaries. A request outside the
+/// prefix passes with its path unchanged; the gateway's routes decide how to answer it.
 ///
-/// A value of the header that the client sent never reaches the app, whether the request is under
-/// the prefix or not, nor do spellings that some servers take for the same name
-/// (`X_Forwarded_Prefix`). Nor can a client have the gateway's own value dropped, by naming the header
-/// in `Connection`. Where the gateway has a gateway in front of it, see
+/// # Headers that the client sends
+///
+/// The client's own `X-Forwarded-Prefix` is removed from every request, inside and outside the
+/// prefix. If another gateway runs before this one, see
 /// [`trust_previous_hop`](Self::trust_previous_hop).
 ///
-/// What sends the request on may pass an upgrade to `websocket`, but must not pass one to `h2c`: the
-/// requests behind that come past this layer.
+/// Names that some servers treat as the same header are removed too: `X_Forwarded_Prefix`,
+/// `X!Forwarded!Prefix` and all others that differ only in bytes that are not alphanumeric.
+///
+/// All these names are removed from `Connection` and `Trailer`, so that the client cannot make the
+/// next server drop or replace the gateway's value.
+///
+/// # Upgrades
+///
+/// The service that sends the request to the app may pass an upgrade to `websocket`. It must not
+/// pass an upgrade to `h2c`: requests on the upgraded connection bypass this layer.
 ///
 /// # Example
 ///
@@ -34,7 +45,7 @@ use tower_layer::Layer;
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// // What sends the request on to the app.
+/// // Sends the request to the app.
 /// async fn upstream(request: Request<()>) -> Result<Response<String>, Infallible> {
 ///     let prefix = request.headers()["x-forwarded-prefix"].to_str().unwrap();
 ///     Ok(Response::new(format!("{} under {prefix}", request.uri())))
@@ -61,13 +72,15 @@ pub struct StripPrefixLayer {
 }
 
 impl StripPrefixLayer {
-    /// Strips `prefix`: `/seg…`, by the [grammar](RootPath#grammar) of a root path. With an empty
-    /// one (`""`, `"/"`) nothing is stripped or told, and a client's own header is still dropped.
+    /// Strips `prefix`, which is `""` or `"/seg…"` and follows the [grammar](RootPath#grammar) of a
+    /// root path.
+    ///
+    /// With an empty prefix (`""`, `"/"`) no path is changed and no header is added. The client's
+    /// own headers are still removed.
     ///
     /// # Panics
     ///
-    /// If `prefix` does not follow the grammar. A [`RootPath`] that is parsed beforehand gives an
-    /// error instead.
+    /// If `prefix` does not follow the grammar.
     #[must_use]
     #[track_caller]
     pub fn new<P>(prefix: P) -> Self
@@ -75,24 +88,55 @@ impl StripPrefixLayer {
         P: TryInto<RootPath>,
         P::Error: fmt::Display,
     {
-        let prefix = match prefix.try_into() {
-            Ok(prefix) => prefix,
+        match prefix.try_into() {
+            Ok(prefix) => Self::from(prefix),
             Err(error) => panic!("{error}"),
-        };
+        }
+    }
+
+    /// The same as [`new`](Self::new), but returns an error instead of panicking.
+    ///
+    /// # Errors
+    ///
+    /// If `prefix` does not follow the [grammar](RootPath#grammar).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use tower_root_path::StripPrefixLayer;
+    /// let error = StripPrefixLayer::try_new("api/v1").unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     r#"invalid root path "api/v1": must start with '/'"#
+    /// );
+    /// ```
+    pub fn try_new<P>(prefix: P) -> Result<Self, P::Error>
+    where
+        P: TryInto<RootPath>,
+    {
+        prefix.try_into().map(Self::from)
+    }
+
+    /// Keeps the `X-Forwarded-Prefix` of the request and appends this prefix as a further line, as
+    /// Traefik does.
+    ///
+    /// Use it only if no one but another gateway can reach this one. The app reads both prefixes
+    /// with [`ForwardedPrefix::hops(2)`](crate::ForwardedPrefix::hops).
+    ///
+    #[must_use]
+    pub fn trust_previous_hop(mut self) -> Self {
+        self.trusts_previous_hop = true;
+        self
+    }
+}
+
+impl From<RootPath> for StripPrefixLayer {
+    fn from(prefix: RootPath) -> Self {
         Self {
             value: HeaderValue::from_str(prefix.as_str()).expect("a root path is a header value"),
             prefix,
             trusts_previous_hop: false,
         }
-    }
-
-    /// Only another gateway can reach this one: what it says in `X-Forwarded-Prefix` stays, and
-    /// this prefix is appended as a further line, as Traefik does it. The app takes both with
-    /// [`ForwardedPrefix::hops(2)`](crate::ForwardedPrefix::hops).
-    #[must_use]
-    pub fn trust_previous_hop(mut self) -> Self {
-        self.trusts_previous_hop = true;
-        self
     }
 }
 
@@ -107,7 +151,8 @@ impl<S> Layer<S> for StripPrefixLayer {
     }
 }
 
-/// Middleware that takes a prefix off the request path and tells the app behind it.
+/// Middleware that strips a prefix from the request path and sends it to the app in
+/// `X-Forwarded-Prefix`.
 ///
 /// See [`StripPrefixLayer`] for an example.
 #[derive(Clone, Debug)]
@@ -129,6 +174,18 @@ impl<S> StripPrefix<S> {
         P::Error: fmt::Display,
     {
         StripPrefixLayer::new(prefix).layer(inner)
+    }
+
+    /// The same as [`StripPrefixLayer::try_new`], around `inner`.
+    ///
+    /// # Errors
+    ///
+    /// If `prefix` does not follow the [grammar](RootPath#grammar) of a root path.
+    pub fn try_new<P>(inner: S, prefix: P) -> Result<Self, P::Error>
+    where
+        P: TryInto<RootPath>,
+    {
+        Ok(StripPrefixLayer::try_new(prefix)?.layer(inner))
     }
 
     define_inner_service_accessors!();
@@ -158,10 +215,13 @@ where
         if !trusts_previous_hop {
             headers.remove(X_FORWARDED_PREFIX);
         }
-        remove_other_spellings(headers, &X_FORWARDED_PREFIX);
-        remove_connection_option(headers, &X_FORWARDED_PREFIX);
+        remove_other_spellings(headers);
+        // A proxy drops the headers that `Connection` names (RFC 9110, section 7.6.1), and some
+        // servers merge the trailers that `Trailer` names into the headers (section 6.5.1).
+        remove_from_list(headers, &CONNECTION);
+        remove_from_list(headers, &TRAILER);
         if !prefix.is_empty() && uri::strip_from(request.uri_mut(), prefix.as_str()) {
-            // Fails only in a map of 2^15 headers, more than any server takes.
+            // Fails only if the map is full (2^15 headers), which is more than any server accepts.
             let _ = request
                 .headers_mut()
                 .try_append(X_FORWARDED_PREFIX, value.clone());
@@ -170,20 +230,24 @@ where
     }
 }
 
-/// Servers that hand headers on as variables take `_` (CGI, WSGI) and `.` (PHP) for `-`. No gateway
-/// spells it so.
-fn remove_other_spellings(headers: &mut HeaderMap, name: &HeaderName) {
-    let folded = |byte| {
-        if matches!(byte, b'_' | b'.') {
-            b'-'
-        } else {
-            byte
-        }
-    };
+/// Whether a server may treat `name` as `X-Forwarded-Prefix`: other bytes may stand for its hyphens.
+/// CGI, WSGI and PHP turn `-`, `_` and `.` into `_`. lighttpd's CGI does so with every byte that is
+/// not alphanumeric. No proxy sends such a name.
+fn is_spelling_of_prefix_header(name: &[u8]) -> bool {
+    let expected = X_FORWARDED_PREFIX;
+    let mut pairs = name.iter().zip(expected.as_str().as_bytes());
+    name.len() == expected.as_str().len()
+        && pairs.all(|(byte, expected)| match expected {
+            b'-' => !byte.is_ascii_alphanumeric(),
+            _ => byte.eq_ignore_ascii_case(expected),
+        })
+}
+
+fn remove_other_spellings(headers: &mut HeaderMap) {
     let spellings = headers
         .keys()
-        .filter(|key| key.as_str().bytes().map(folded).eq(name.as_str().bytes()))
-        .filter(|key| *key != name)
+        .filter(|name| is_spelling_of_prefix_header(name.as_str().as_bytes()))
+        .filter(|name| *name != X_FORWARDED_PREFIX)
         .cloned()
         .collect::<Vec<_>>();
     for spelling in spellings {
@@ -191,19 +255,18 @@ fn remove_other_spellings(headers: &mut HeaderMap, name: &HeaderName) {
     }
 }
 
-/// A header that `Connection` names is for one connection only, so whatever sends the request on
-/// drops it (RFC 9110, section 7.6.1).
-fn remove_connection_option(headers: &mut HeaderMap, name: &HeaderName) {
-    let lines = headers.get_all(CONNECTION).into_iter();
-    let options = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    let (named, others): (Vec<_>, Vec<_>) = options
+/// Removes `X-Forwarded-Prefix`, in any spelling, from the members of the header `list`.
+fn remove_from_list(headers: &mut HeaderMap, list: &HeaderName) {
+    let lines = headers.get_all(list).into_iter();
+    let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let (removed, kept): (Vec<_>, Vec<_>) = members
         .map(<[u8]>::trim_ascii)
-        .partition(|option| option.eq_ignore_ascii_case(name.as_str().as_bytes()));
-    if named.is_empty() {
+        .partition(|member| is_spelling_of_prefix_header(member));
+    if removed.is_empty() {
         return;
     }
-    match HeaderValue::from_bytes(&others.join(&b", "[..])) {
-        Ok(others) if !others.is_empty() => drop(headers.insert(CONNECTION, others)),
-        _ => drop(headers.remove(CONNECTION)),
+    match HeaderValue::from_bytes(&kept.join(&b", "[..])) {
+        Ok(kept) if !kept.is_empty() => drop(headers.insert(list, kept)),
+        _ => drop(headers.remove(list)),
     }
 }

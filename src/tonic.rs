@@ -1,11 +1,11 @@
-//! tonic: the peer's address.
+//! tonic: the address of the peer.
 
 use ::tonic::transport::server::TcpConnectInfo;
 use http::Extensions;
 use std::net::SocketAddr;
 
-/// Where tonic does the TLS, its `TlsConnectInfo<TcpConnectInfo>` is not the only one: the inner
-/// one is an extension as well.
+/// If tonic does TLS, it inserts both `TlsConnectInfo<TcpConnectInfo>` and the `TcpConnectInfo`
+/// inside.
 pub(crate) fn peer_addr(extensions: &Extensions) -> Option<SocketAddr> {
     extensions.get::<TcpConnectInfo>()?.remote_addr()
 }
@@ -15,7 +15,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_peer_is_at_the_remote_address() {
+    fn the_peer_addr_is_the_remote_addr() {
         let mut extensions = Extensions::new();
         assert_eq!(peer_addr(&extensions), None);
         let [local, remote] = [1, 2].map(|last| SocketAddr::from(([192, 0, 2, last], 4711)));

@@ -1,10 +1,114 @@
-//! stub
-use crate::forwarded::{Forwarded, ForwardedPrefix};
-use crate::RootPath;
-#[derive(Clone, Debug, Default)]
-pub(crate) struct WarnOnce;
+//! Warnings that are logged once per layer, not once per request.
+
+use crate::{forwarded::Forwarded, RootPath};
+use http::HeaderName;
+
+#[cfg(feature = "tracing")]
+use {
+    crate::forwarded::InvalidForwarded,
+    std::sync::atomic::{AtomicU32, Ordering},
+};
+
+/// Logs each reason once (feature `tracing`; does nothing without it).
+#[derive(Debug, Default)]
+pub(crate) struct WarnOnce {
+    /// A bit for each reason that was logged.
+    #[cfg(feature = "tracing")]
+    logged: AtomicU32,
+}
+
+impl Clone for WarnOnce {
+    /// A layer whose configuration was changed logs every reason again.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 impl WarnOnce {
+    /// Whether anything is logged. If not, nothing needs to be kept for a warning.
     pub(crate) const ENABLED: bool = cfg!(feature = "tracing");
-    pub(crate) fn forwarded(&self, _: &ForwardedPrefix, _: &Forwarded) {}
-    pub(crate) fn prefix_not_stripped(&self, _: &RootPath) {}
+}
+
+#[cfg(not(feature = "tracing"))]
+#[allow(clippy::unused_self)]
+impl WarnOnce {
+    pub(crate) fn forwarded(&self, _header: &HeaderName, _forwarded: &Forwarded) {}
+
+    pub(crate) fn prefix_not_stripped(&self, _root_path: &RootPath) {}
+}
+
+/// The bits below are those of [`InvalidRootPath::kind`](crate::InvalidRootPath::kind).
+#[cfg(feature = "tracing")]
+impl WarnOnce {
+    const UNTRUSTED_PEER: u8 = 16;
+    const UNKNOWN_PEER: u8 = 17;
+    const PATH_MISMATCH: u8 = 18;
+    const PREFIX_NOT_STRIPPED: u8 = 19;
+
+    /// Why the value of `header` was ignored, if it was.
+    pub(crate) fn forwarded(&self, header: &HeaderName, forwarded: &Forwarded) {
+        let reason = match forwarded {
+            Forwarded::Used(_) | Forwarded::Absent => return,
+            Forwarded::UntrustedPeer(_) => Self::UNTRUSTED_PEER,
+            Forwarded::UnknownPeer => Self::UNKNOWN_PEER,
+            Forwarded::Invalid(InvalidForwarded::PathMismatch { .. }) => Self::PATH_MISMATCH,
+            Forwarded::Invalid(InvalidForwarded::RootPath(error)) => error.kind(),
+        };
+        if !self.is_first(reason) {
+            return;
+        }
+        match forwarded {
+            Forwarded::UntrustedPeer(_) => tracing::warn!(
+                %header,
+                "ignored a forwarded root path: {forwarded} (if this is your proxy, add it to the \
+                 `TrustedProxies`)",
+            ),
+            Forwarded::UnknownPeer => tracing::warn!(
+                %header,
+                "ignored a forwarded root path, since the address of the peer is not known: axum \
+                 needs `into_make_service_with_connect_info::<SocketAddr>()`, another server a \
+                 `PeerAddr` in the request extensions or `ForwardedPrefix::peer_addr`",
+            ),
+            _ => tracing::warn!(%header, "ignored a forwarded root path: {forwarded}"),
+        }
+    }
+
+    /// A request path that begins with the root path, and a 404 response. The path alone does not
+    /// show whether the proxy does not strip the prefix or the client sent it twice.
+    pub(crate) fn prefix_not_stripped(&self, root_path: &RootPath) {
+        if self.is_first(Self::PREFIX_NOT_STRIPPED) {
+            tracing::warn!(
+                %root_path,
+                "the request path begins with the root path, and the response is 404. Does your \
+                 proxy strip the prefix? If it does, the client sent the prefix twice, and nothing \
+                 is wrong. If it does not, use `strip_if_present()`, in axum with \
+                 `RootPathLayer::wrap`",
+            );
+        }
+    }
+
+    /// Whether `reason`, a number below 32, is here for the first time.
+    fn is_first(&self, reason: u8) -> bool {
+        let bit = 1 << reason;
+        let is_new = |logged: u32| logged & bit == 0;
+        // Most often it is not, and a load leaves the cache line to the other threads.
+        is_new(self.logged.load(Ordering::Relaxed))
+            && is_new(self.logged.fetch_or(bit, Ordering::Relaxed))
+    }
+}
+
+#[cfg(all(test, feature = "tracing"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_is_first_once_per_configuration() {
+        let warn_once = WarnOnce::default();
+        assert!(warn_once.is_first(0));
+        assert!(!warn_once.is_first(0));
+        assert!(warn_once.is_first(31));
+        assert!(!warn_once.is_first(31));
+        assert!(!warn_once.is_first(0));
+        assert!(warn_once.clone().is_first(0));
+    }
 }

@@ -1,4 +1,4 @@
-//! Forwarded root paths: which header, whose word, how many hops, and what is told.
+//! Forwarded root paths: which header, which peers, how many hops.
 
 mod support;
 
@@ -6,7 +6,7 @@ use http::{HeaderName, Request};
 use std::net::IpAddr;
 use support::{emitted, get, get_with, location, root_path, seen};
 use tower_root_path::{
-    Forwarded, ForwardedPrefix, PeerAddr, RootPath, RootPathLayer, TrustedProxies,
+    Forwarded, ForwardedPrefix, InvalidForwarded, PeerAddr, RootPath, RootPathLayer, TrustedProxies,
 };
 
 const PREFIX: &str = "x-forwarded-prefix";
@@ -21,19 +21,19 @@ fn original_path() -> ForwardedPrefix {
 }
 
 #[tokio::test]
-async fn a_forwarded_value_wins_over_the_configured_one() {
+async fn a_valid_header_overrides_the_configured_root_path() {
     for (lines, expected) in [
         (&[][..], "/configured"),
-        (&[(PREFIX, "/told")], "/told"),
+        (&[(PREFIX, "/sent")], "/sent"),
         (&[(PREFIX, "/configured")], "/configured"),
         (&[(PREFIX, "")], ""),
         (&[(PREFIX, "/")], ""),
         (&[(PREFIX, " , ,")], ""),
-        (&[(PREFIX, "/told"), (PREFIX, "")], "/told"),
+        (&[(PREFIX, "/client"), (PREFIX, "")], ""),
         (&[(PREFIX, "/..")], "/configured"),
-        (&[(PREFIX, "/.."), (PREFIX, " ")], "/configured"),
+        (&[(PREFIX, "/.."), (PREFIX, " ")], ""),
         (&[(PREFIX, "not/a/path")], "/configured"),
-        (&[("x-script-name", "/told")], "/configured"),
+        (&[("x-script-name", "/sent")], "/configured"),
     ] {
         let layer = RootPathLayer::new("/configured").with_forwarded(forwarded());
         let request = seen(&layer, get_with("/x", lines)).await;
@@ -52,8 +52,18 @@ async fn the_rightmost_hops_are_concatenated() {
         (2, &["/edge, /api"], "/edge/api"),
         (2, &["/edge,/api"], "/edge/api"),
         (2, &["/evil", "/edge/", "/api/"], "/edge/api"),
-        (2, &["/evil, /edge", ", /api ,"], "/edge/api"),
         (2, &["/api"], "/api"),
+        (1, &["/evil,"], ""),
+        (1, &["/evil, \t"], ""),
+        (1, &["/evil", ""], ""),
+        (1, &["/evil", ","], ""),
+        (2, &["/evil", "/edge,"], "/edge"),
+        (2, &["/evil", "/edge", ""], "/edge"),
+        (2, &["/evil", ", /api"], "/api"),
+        (2, &["/evil", "", "/api"], "/api"),
+        (2, &["/evil, /edge", ", /api ,"], "/api"),
+        (3, &["/evil, /edge", ", /api ,"], "/api"),
+        (4, &["/evil, /edge", ", /api ,"], "/edge/api"),
         (2, &["/", "/api"], "/api"),
         (3, &["/a", "/b, /c"], "/a/b/c"),
         (1, &["//evil", "/api"], "/api"),
@@ -67,7 +77,8 @@ async fn the_rightmost_hops_are_concatenated() {
             .map(|value| (PREFIX, *value))
             .collect::<Vec<_>>();
         let request = seen(layer, get_with("/x", &lines)).await;
-        assert_eq!(root_path(&request), Some(expected), "{hops} {values:?}");
+        let seen = root_path(&request).unwrap_or("");
+        assert_eq!(seen, expected, "{hops} {values:?}");
     }
 }
 
@@ -87,7 +98,7 @@ fn hops_that_are_too_long_together_are_invalid() {
 }
 
 #[tokio::test]
-async fn the_root_path_is_what_is_in_front_of_the_path_that_arrived() {
+async fn the_root_path_is_the_part_before_the_path_that_arrived() {
     for (original, arrived, expected) in [
         (&["/api/v1/users?page=2"][..], "/users?page=2", "/api/v1"),
         (&["/api/v1/users?page=2"], "/users", "/api/v1"),
@@ -98,8 +109,29 @@ async fn the_root_path_is_what_is_in_front_of_the_path_that_arrived() {
         (&["/users"], "/users", ""),
         (&["/a/a/x"], "/a/x", "/a"),
         (&["/evil/users", "/api/v1/users"], "/users", "/api/v1"),
+        (&["/evil/users", ""], "/users", ""),
         (&[""], "/users", ""),
-        // No clean cut, or no root path in front of it.
+        // The client chooses the spelling.
+        (&["/%61pi/v1/users"], "/users", "/api/v1"),
+        (&["/api/v1/%75sers"], "/users", "/api/v1"),
+        (&["/api/v1/users"], "/%75sers", "/api/v1"),
+        (&["/%61pi/%76%31/%75sers?%61"], "/u%73ers", "/api/v1"),
+        (&["/api/%7Euser%2Dname/x"], "/x", "/api/~user-name"),
+        (&["/api/v1%2e5/x"], "/x", "/api/v1.5"),
+        (&["/api/a%2Fb"], "/a%2Fb", "/api"),
+        (&["/api/caf%C3%A9"], "/caf%C3%A9", "/api"),
+        (&["/api/%zz"], "/%zz", "/api"),
+        // A different path, or not a valid root path, after decoding too.
+        (&["/api/a%2Fb"], "/a/b", "/fallback"),
+        (&["/api/a%2Bb"], "/a+b", "/fallback"),
+        (&["/api%2fusers"], "/users", "/fallback"),
+        (&["/%2561pi/users"], "/users", "/fallback"),
+        (&["/%%361pi/users"], "/users", "/fallback"),
+        (&["/%2e%2e/users"], "/users", "/fallback"),
+        (&["/api/.%2E/users"], "/users", "/fallback"),
+        (&["/%2e/users"], "/users", "/fallback"),
+        (&["/%2F/users"], "/users", "/fallback"),
+        // The paths do not match, or the part before is not a valid root path.
         (&["/apiusers"], "/users", "/fallback"),
         (&["/api/v1/users"], "/other", "/fallback"),
         (&["/users"], "/api/v1/users", "/fallback"),
@@ -121,7 +153,20 @@ async fn the_root_path_is_what_is_in_front_of_the_path_that_arrived() {
 }
 
 #[test]
-fn two_hops_of_original_paths_are_the_older_one() {
+fn a_path_mismatch_quotes_both_paths() {
+    let request = get_with("/oth%65r", &[("x-envoy-original-path", "/api/%75sers?x")]);
+    let Forwarded::Invalid(error) = original_path().read(&request) else {
+        panic!("the paths match");
+    };
+    assert!(matches!(error, InvalidForwarded::PathMismatch { .. }));
+    assert_eq!(
+        error.to_string(),
+        r#"original path "/api/%75sers?x" does not end with the path "/oth%65r" that arrived"#
+    );
+}
+
+#[test]
+fn with_two_hops_the_older_original_path_is_used() {
     let lines = [
         ("x-envoy-original-path", "/evil/edge/api/users"),
         ("x-envoy-original-path", "/edge/api/users"),
@@ -130,10 +175,15 @@ fn two_hops_of_original_paths_are_the_older_one() {
     let read = |hops| original_path().hops(hops).read(&get_with("/users", &lines));
     assert_eq!(read(1), Forwarded::Used(RootPath::from_static("/api")));
     assert_eq!(read(2), Forwarded::Used(RootPath::from_static("/edge/api")));
+
+    let lines = [lines[0], lines[1], ("x-envoy-original-path", "")];
+    let read = |hops| original_path().hops(hops).read(&get_with("/users", &lines));
+    assert_eq!(read(1), Forwarded::Used(RootPath::EMPTY));
+    assert_eq!(read(2), Forwarded::Used(RootPath::from_static("/edge/api")));
 }
 
 #[test]
-fn only_a_trusted_peer_counts() {
+fn the_header_of_an_untrusted_peer_is_not_used() {
     let read = |trusted: &str, peer: Option<&str>| {
         let trusted = trusted.parse::<TrustedProxies>().unwrap();
         let mut request = Request::builder().header(PREFIX, "/api").body(()).unwrap();
@@ -151,15 +201,34 @@ fn only_a_trusted_peer_counts() {
         ("::ffff:10.0.0.0/104", Some("10.1.2.3"), "used"),
         ("::ffff:10.1.2.3", Some("10.1.2.3"), "used"),
         ("10.1.2.3/8", Some("10.255.255.255"), "used"),
-        ("10.0.0.0/8", Some("11.0.0.0"), "untrusted peer"),
-        ("10.0.0.0/8", Some("::a01:203"), "untrusted peer"),
-        ("::/0", Some("10.1.2.3"), "untrusted peer"),
+        ("10.0.0.0/8", Some("11.0.0.0"), "untrusted peer 11.0.0.0"),
+        (
+            "10.0.0.0/8",
+            Some("::ffff:192.0.2.1"),
+            "untrusted peer 192.0.2.1",
+        ),
+        ("10.0.0.0/8", Some("::a01:203"), "untrusted peer ::a01:203"),
+        ("::/0", Some("10.1.2.3"), "untrusted peer 10.1.2.3"),
         ("::/0", Some("2001:db8::1"), "used"),
         ("0.0.0.0/0", Some("192.0.2.1"), "used"),
         ("192.0.2.1", Some("192.0.2.1"), "used"),
-        ("192.0.2.1", Some("192.0.2.2"), "untrusted peer"),
+        ("192.0.2.1", Some("192.0.2.2"), "untrusted peer 192.0.2.2"),
         ("fd00::/8, 192.0.2.1", Some("fd12::1"), "used"),
-        ("", Some("127.0.0.1"), "untrusted peer"),
+        ("loopback", Some("127.255.0.1"), "used"),
+        ("loopback", Some("::1"), "used"),
+        ("loopback", Some("::ffff:127.0.0.1"), "used"),
+        ("loopback", Some("10.0.0.1"), "untrusted peer 10.0.0.1"),
+        ("private, 192.0.2.1", Some("192.0.2.1"), "used"),
+        ("private, 192.0.2.1", Some("10.1.2.3"), "used"),
+        ("private", Some("172.31.255.255"), "used"),
+        ("private", Some("172.32.0.0"), "untrusted peer 172.32.0.0"),
+        ("private", Some("192.168.0.1"), "used"),
+        ("private", Some("fdff::1"), "used"),
+        ("private", Some("fe80::1"), "untrusted peer fe80::1"),
+        ("private", Some("127.0.0.1"), "untrusted peer 127.0.0.1"),
+        ("private", Some("::1"), "untrusted peer ::1"),
+        ("private,loopback", Some("::1"), "used"),
+        ("", Some("127.0.0.1"), "untrusted peer 127.0.0.1"),
         ("0.0.0.0/0, ::/0", None, "unknown peer"),
     ] {
         assert_eq!(read(trusted, peer), expected, "{trusted} {peer:?}");
@@ -171,6 +240,9 @@ fn a_list_of_proxies_is_parsed_strictly() {
     for bad in [
         "all",
         "*",
+        "Private",
+        "private/8",
+        "loopback private",
         "10.0.0.0/33",
         "010.0.0.1",
         "010.1.2.3/8",
@@ -181,18 +253,30 @@ fn a_list_of_proxies_is_parsed_strictly() {
         "localhost",
         "10.0.0.1:80",
         "10.0.0.0-10.0.0.9",
-        // Seems to be of IPv4, and is not.
+        // Looks like a block of IPv4 addresses, and is larger.
         "::ffff:10.0.0.0/8",
     ] {
         let error = format!("10.0.0.1, {bad}")
             .parse::<TrustedProxies>()
             .unwrap_err();
-        assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
+        let quoted = format!("invalid trusted proxy {bad:?}: must be ");
+        assert!(error.to_string().starts_with(&quoted), "{error}");
     }
 }
 
+#[cfg(feature = "serde")]
 #[test]
-fn everybody_is_trusted_only_if_it_is_spelled_out() {
+fn a_list_of_proxies_is_deserialized_from_a_string() {
+    let trusted = serde_json::from_str::<TrustedProxies>(r#""private, ::1""#).unwrap();
+    assert_eq!(trusted, "private, ::1".parse().unwrap());
+    let error = serde_json::from_str::<TrustedProxies>(r#""all""#).unwrap_err();
+    let expected = "all".parse::<TrustedProxies>().unwrap_err();
+    assert_eq!(error.to_string(), expected.to_string());
+    assert!(serde_json::from_str::<TrustedProxies>(r#"["::1"]"#).is_err());
+}
+
+#[test]
+fn only_all_trusts_a_peer_without_an_address() {
     let request = Request::builder().header(PREFIX, "/api").body(()).unwrap();
     let read = |trusted| ForwardedPrefix::x_forwarded_prefix(trusted).read(&request);
     assert_eq!(read(TrustedProxies::loopback()), Forwarded::UnknownPeer);
@@ -207,7 +291,7 @@ fn everybody_is_trusted_only_if_it_is_spelled_out() {
 }
 
 #[test]
-fn the_peers_address_may_come_from_a_function() {
+fn the_address_of_the_peer_can_come_from_a_function() {
     #[derive(Clone)]
     struct Source(IpAddr);
     let forwarded = forwarded().peer_addr(|extensions| Some(extensions.get::<Source>()?.0));
@@ -217,13 +301,13 @@ fn the_peers_address_may_come_from_a_function() {
         request
     };
     assert_eq!(forwarded.read(&request([127, 0, 0, 9])).to_string(), "used");
-    // `PeerAddr` would be trusted, but nobody asks it.
+    // The request has a trusted `PeerAddr` too, which is not read.
     assert_eq!(
         forwarded.read(&request([192, 0, 2, 1])).to_string(),
-        "untrusted peer"
+        "untrusted peer 192.0.2.1"
     );
-    let nobody = get_with("/", &[(PREFIX, "/api")]);
-    assert_eq!(forwarded.read(&nobody).to_string(), "unknown peer");
+    let without_source = get_with("/", &[(PREFIX, "/api")]);
+    assert_eq!(forwarded.read(&without_source).to_string(), "unknown peer");
 }
 
 #[tokio::test]
@@ -248,7 +332,7 @@ async fn vary_names_the_header_once() {
         let lines = emitted_vary.iter().map(|value| ("vary", value.as_bytes()));
         let lines = lines.collect::<Vec<_>>();
         let layer = RootPathLayer::new("/api").with_forwarded(forwarded());
-        for request in [get("/x"), get_with("/x", &[(PREFIX, "/told")])] {
+        for request in [get("/x"), get_with("/x", &[(PREFIX, "/sent")])] {
             let headers = emitted(&layer, request, &lines).await;
             let vary = headers.get_all("vary").iter().collect::<Vec<_>>();
             assert_eq!(vary, expected);
@@ -269,7 +353,7 @@ async fn vary_names_the_header_once() {
 }
 
 #[tokio::test]
-async fn two_layers_that_listen_concatenate_and_vary_by_both() {
+async fn two_forwarded_root_paths_concatenate_and_vary_names_both_headers() {
     let script_name = HeaderName::from_static("x-script-name");
     let layers = (
         RootPathLayer::new("").with_forwarded(forwarded()),
@@ -289,15 +373,14 @@ async fn two_layers_that_listen_concatenate_and_vary_by_both() {
 }
 
 #[test]
-fn an_empty_line_hides_nothing_from_a_reader_without_a_layer() {
-    let request = get_with("/", &[(PREFIX, "/api"), (PREFIX, "")]);
-    let used = Forwarded::Used(RootPath::from_static("/api"));
-    assert_eq!(forwarded().read(&request), used);
+fn read_returns_an_empty_root_path_for_an_empty_last_line() {
+    let request = get_with("/", &[(PREFIX, "/client"), (PREFIX, "")]);
+    assert_eq!(forwarded().read(&request), Forwarded::Used(RootPath::EMPTY));
 }
 
 #[test]
 #[should_panic = "hops must be at least 1"]
-fn no_hops_at_all_make_no_sense() {
+fn zero_hops_panic() {
     let _ = forwarded().hops(0);
 }
 
@@ -312,7 +395,7 @@ fn proxies_can_be_collected() {
 
 #[cfg(feature = "axum")]
 #[test]
-fn axum_knows_the_peer_by_connect_info() {
+fn connect_info_is_the_peer_in_axum() {
     use axum::extract::{connect_info::MockConnectInfo, ConnectInfo};
     use std::net::SocketAddr;
 
@@ -322,7 +405,10 @@ fn axum_knows_the_peer_by_connect_info() {
     assert_eq!(forwarded().read(&request).to_string(), "used");
     let other = SocketAddr::from(([192, 0, 2, 1], 4711));
     request.extensions_mut().insert(ConnectInfo(other));
-    assert_eq!(forwarded().read(&request).to_string(), "untrusted peer");
+    assert_eq!(
+        forwarded().read(&request),
+        Forwarded::UntrustedPeer(other.ip())
+    );
     request.extensions_mut().insert(PeerAddr(peer));
     assert_eq!(
         forwarded().read(&request).to_string(),

@@ -1,6 +1,6 @@
-//! The cases of `vectors/requests.json`: requests that were somebody's vulnerability.
+//! The cases of `vectors/requests.json`: requests that were vulnerabilities elsewhere.
 //!
-//! R09 to R12 are about parsing `Forwarded`, which this crate never reads.
+//! R09 to R12 are about parsing `Forwarded`, which is not read here.
 
 mod support;
 
@@ -84,14 +84,14 @@ async fn which_headers_are_read() {
         for (name, _) in lines {
             assert!(
                 request.headers().contains_key(*name),
-                "{id}: nothing is lost"
+                "{id}: {name} was removed"
             );
         }
     }
 }
 
 #[test]
-fn r05_r06_r07_whose_word_counts() {
+fn r05_r06_r07_which_peers_are_trusted() {
     let trusted = "10.0.0.0/8".parse::<TrustedProxies>().unwrap();
     let forwarded = ForwardedPrefix::x_forwarded_prefix(trusted);
     let mut request = Request::builder()
@@ -100,7 +100,11 @@ fn r05_r06_r07_whose_word_counts() {
         .unwrap();
     assert_eq!(forwarded.read(&request), Forwarded::UnknownPeer, "R07");
     for (id, peer, expected) in [
-        ("R05", "192.0.2.1", Forwarded::UntrustedPeer),
+        (
+            "R05",
+            "192.0.2.1",
+            Forwarded::UntrustedPeer([192, 0, 2, 1].into()),
+        ),
         (
             "R06",
             "::ffff:10.0.0.1",
@@ -114,7 +118,7 @@ fn r05_r06_r07_whose_word_counts() {
 }
 
 #[tokio::test]
-async fn r13_r14_r15_what_an_app_echoes_leads_nowhere_else() {
+async fn r13_r14_r15_a_reflected_path_stays_on_this_host() {
     for (id, uri, emitted, expected) in [
         (
             "R13",
@@ -169,7 +173,7 @@ async fn r16_to_r22_what_is_stripped() {
 }
 
 #[tokio::test]
-async fn r25_a_cache_knows_what_the_response_depends_on() {
+async fn r25_vary_names_the_header() {
     let headers = emitted(forwarded(), get("/x"), &[("location", b"/y")]).await;
     assert_eq!(headers["vary"], "x-forwarded-prefix");
 }

@@ -1,4 +1,4 @@
-//! What is told to a log. In a process of its own, since tracing remembers per process who listens.
+//! What is logged. In a process of its own, since tracing caches per process what is enabled.
 
 mod support;
 
@@ -8,9 +8,9 @@ use tower_root_path::{ForwardedPrefix, PeerAddr, RootPathLayer, TrustedProxies};
 
 const PREFIX: &str = "x-forwarded-prefix";
 
-/// An event for each reason, not for each request.
+/// One event for each reason, not for each request.
 #[tokio::test]
-async fn a_reason_is_told_once() {
+async fn each_reason_is_logged_once() {
     use std::sync::{Arc, Mutex};
     use tracing::{field::Visit, span, subscriber::Interest, Event, Metadata, Subscriber};
 
@@ -76,7 +76,7 @@ async fn a_reason_is_told_once() {
         "{}",
         log[0]
     );
-    assert!(log[1].contains("untrusted peer"), "{}", log[1]);
+    assert!(log[1].contains("untrusted peer 192.0.2.1"), "{}", log[1]);
     assert!(
         log[2].contains("\"//evil\": empty segment at byte 1"),
         "{}",

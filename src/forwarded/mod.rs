@@ -1,5 +1,6 @@
-//! A root path that a proxy tells: which header, whose word, which peer.
+//! A root path that a proxy sends: which header, which proxies are trusted, which peer.
 
+mod original_path;
 mod peer;
 mod trusted_proxies;
 
@@ -11,33 +12,36 @@ pub use self::{
 use self::peer::PeerFn;
 use crate::{
     root_path::{InvalidRootPath, Reason},
-    uri, RootPath,
+    RootPath,
 };
 use http::{Extensions, HeaderName, HeaderValue, Request};
 use std::{error, fmt, iter, net::IpAddr, num::NonZeroUsize};
 
 pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
-/// One request header that tells the root path, and the proxies whose word counts.
+/// The request header that holds the root path, and the proxies that are trusted to set it.
 ///
-/// Nearly every proxy passes a client's own `X-Forwarded-Prefix` on unless it is told to overwrite
-/// it, and a proxy that sets one such header does not clean the others. So exactly one header is
-/// read, the one named here, and only from a peer in [`TrustedProxies`].
+/// Most proxies pass the client's own `X-Forwarded-Prefix` on, unless they are configured to
+/// overwrite it. A proxy that sets one such header does not remove the others. So only the header
+/// named here is read, and only if the peer is one of the [`TrustedProxies`].
 ///
 /// There are two kinds of header:
 ///
-/// | kind | set by | the root path is |
+/// | kind | sent by | root path |
 /// |---|---|---|
-/// | prefix header: [`x_forwarded_prefix`](Self::x_forwarded_prefix), [`prefix_header`](Self::prefix_header) | Traefik's StripPrefix, Spring Cloud Gateway, `proxy_set_header X-Forwarded-Prefix` and the like | its value |
-/// | original path header: [`original_path_header`](Self::original_path_header) | Envoy (`X-Envoy-Original-Path`), Traefik's ReplacePathRegex (`X-Replaced-Path`), ingress-nginx (`X-Original-URI`, if `proxy-add-original-uri-header` is on) | the part in front of the path that arrived |
+/// | prefix header: [`x_forwarded_prefix`](Self::x_forwarded_prefix), [`prefix_header`](Self::prefix_header) | Traefik's StripPrefix, Spring Cloud Gateway, nginx with `proxy_set_header X-Forwarded-Prefix` | the value |
+/// | original path header: [`original_path_header`](Self::original_path_header) | Envoy (`X-Envoy-Original-Path`), Traefik's ReplacePathRegex (`X-Replaced-Path`), ingress-nginx (`X-Original-URI`, if `proxy-add-original-uri-header` is on) | the part before the path that arrived |
 ///
 /// # Lists
 ///
-/// The lines of a prefix header are taken in order and split at commas; white space around a
-/// member and empty members are dropped. The rightmost [`hops`](Self::hops) members, one unless
-/// told otherwise, are concatenated from left to right. This is right for two StripPrefixes in a
-/// row, HAProxy's `add-header` and Apache's `append`, and whatever the client put in front stays
-/// out.
+/// The lines of a prefix header are taken in order and split at commas. White space around a member
+/// is trimmed. The rightmost [`hops`](Self::hops) members (default: 1) are concatenated from left
+/// to right. A value that the client sent is further left, so it is not used.
+///
+/// Empty members count: with one hop, `/a,` is the empty root path, because the nearest proxy sent
+/// an empty prefix.
+///
+/// This fits two Traefik StripPrefixes in a row, HAProxy's `add-header` and Apache's `append`.
 ///
 /// # Example
 ///
@@ -59,7 +63,7 @@ pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-for
 /// );
 /// assert_eq!(
 ///     forwarded.read(&request([192, 0, 2, 1], "/api/v1")?).to_string(),
-///     "untrusted peer"
+///     "untrusted peer 192.0.2.1"
 /// );
 /// assert_eq!(
 ///     forwarded.read(&request([10, 1, 2, 3], "//evil.example")?).to_string(),
@@ -70,7 +74,7 @@ pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-for
 #[derive(Clone, Debug)]
 pub struct ForwardedPrefix {
     header: HeaderName,
-    /// The same name, as a member of `Vary`.
+    /// The name of the header, as a member of `Vary`.
     vary: HeaderValue,
     kind: Kind,
     hops: NonZeroUsize,
@@ -91,8 +95,10 @@ impl ForwardedPrefix {
         Self::prefix_header(X_FORWARDED_PREFIX, trusted)
     }
 
-    /// Reads the root path from `header` if the peer is one of `trusted`: `X-Script-Name`,
-    /// `X-Ingress-Path` (Home Assistant), or any name your proxy sets.
+    /// Reads the root path from `header` if the peer is one of `trusted`.
+    ///
+    /// Use it for `X-Script-Name`, `X-Ingress-Path` (Home Assistant) or any other header that your
+    /// proxy sets.
     ///
     /// ```
     /// # use http::HeaderName;
@@ -105,14 +111,19 @@ impl ForwardedPrefix {
         Self::new(header, Kind::Prefix, trusted)
     }
 
-    /// Reads the path as it was before a proxy stripped it from `header`, if the peer is one of
-    /// `trusted`. The root path is the part in front of the path that arrived, cut at a segment
-    /// boundary; queries do not count. If there is no clean cut, there is no root path in it, and
-    /// the value is [invalid](Forwarded::Invalid).
+    /// Reads the original path from `header` if the peer is one of `trusted`.
     ///
-    /// Such a header is one line for each hop, and never split at commas, since a path may have
-    /// them. A path that comes with one is stripped by the proxy already, so
-    /// [`RootPathLayer`](crate::RootPathLayer) does not strip it again.
+    /// The root path is the part of the original path before the path that arrived, cut at a
+    /// segment boundary. Queries are ignored. Triplets of unreserved characters are decoded first,
+    /// since the client chooses the spelling: `/%61pi/v1/users` yields `/api/v1`. If the original
+    /// path does not end with the path that arrived, the value is
+    /// [invalid](InvalidForwarded::PathMismatch).
+    ///
+    /// A path may contain commas, so a line is never split. With several [`hops`](Self::hops), of
+    /// the rightmost lines the leftmost one that is not empty is used.
+    ///
+    /// The path that arrived with such a header is stripped already, so
+    /// [`RootPathLayer`](crate::RootPathLayer) does not strip it.
     ///
     /// ```
     /// # use http::{HeaderName, Request};
@@ -147,8 +158,9 @@ impl ForwardedPrefix {
         }
     }
 
-    /// How many proxies in a row each add their own part: `hops(2)` for Traefik in front of
-    /// Traefik. One unless told otherwise. Where fewer parts arrive, all of them count.
+    /// Sets how many proxies in a row each add a value (default: 1).
+    ///
+    /// For two Traefiks in a row, use `hops(2)`. If fewer values arrive, all of them are used.
     ///
     /// # Panics
     ///
@@ -160,8 +172,11 @@ impl ForwardedPrefix {
         self
     }
 
-    /// Takes the address of the peer from `peer` alone, for servers that keep it elsewhere than in
-    /// [`PeerAddr`] or, with the features `axum` and `tonic`, where axum and tonic keep it.
+    /// Gets the address of the peer from the function `peer`.
+    ///
+    /// Use it if your server keeps the address in an extension of its own. The default is
+    /// [`PeerAddr`], then axum's `ConnectInfo<SocketAddr>` (feature `axum`), then tonic's
+    /// `TcpConnectInfo` (feature `tonic`).
     ///
     /// ```
     /// # use std::net::IpAddr;
@@ -172,8 +187,8 @@ impl ForwardedPrefix {
     ///     .peer_addr(|extensions| Some(extensions.get::<ProxyProtocol>()?.source));
     /// ```
     ///
-    /// A tonic server that is given TLS streams, instead of doing the TLS itself, keeps it in its
-    /// `TlsConnectInfo` alone, a type that is there only with one of tonic's TLS features:
+    /// A tonic server that receives TLS streams, instead of doing TLS itself, keeps the address only
+    /// in `TlsConnectInfo`. That type needs one of tonic's TLS features:
     ///
     /// ```ignore
     /// forwarded.peer_addr(|extensions| {
@@ -190,39 +205,46 @@ impl ForwardedPrefix {
         self
     }
 
-    /// The name of the header that is read.
+    /// Returns the name of the header that is read.
     #[must_use]
     pub fn header(&self) -> &HeaderName {
         &self.header
     }
 
-    /// What the header says, and if it does not count, why. This is what
-    /// [`RootPathLayer`](crate::RootPathLayer) acts upon.
+    /// Reads the header of `request`, or returns why it is not used.
+    ///
+    /// [`RootPathLayer`](crate::RootPathLayer) uses this function.
     pub fn read<B>(&self, request: &Request<B>) -> Forwarded {
         self.read_or_reuse(request, &RootPath::EMPTY)
     }
 
-    /// [`read`](Self::read), with a root path that is likely to be the one told: comparing is
-    /// cheaper than parsing, and its clone than a new one.
-    pub(crate) fn read_or_reuse<B>(&self, request: &Request<B>, likely: &RootPath) -> Forwarded {
+    /// The same as [`read`](Self::read), but cheaper if the header holds `configured`: a comparison
+    /// and a clone instead of parsing and an allocation.
+    pub(crate) fn read_or_reuse<B>(
+        &self,
+        request: &Request<B>,
+        configured: &RootPath,
+    ) -> Forwarded {
         let mut lines = request.headers().get_all(&self.header).iter();
         let Some(last) = lines.next_back() else {
             return Forwarded::Absent;
         };
-        if !self.trusted.is_everybody() {
+        if !self.trusted.is_all() {
             match self.peer.addr(request.extensions()) {
                 None => return Forwarded::UnknownPeer,
-                Some(peer) if !self.trusted.contains(peer) => return Forwarded::UntrustedPeer,
+                Some(peer) if !self.trusted.contains(peer) => {
+                    return Forwarded::UntrustedPeer(peer.to_canonical());
+                }
                 Some(_) => {}
             }
         }
         let from_the_right = iter::once(last).chain(lines.rev());
-        let told = match self.kind {
-            Kind::Prefix if self.is_just(last, likely) => Ok(likely.clone()),
-            Kind::Prefix => self.prefix(from_the_right),
-            Kind::OriginalPath => self.in_front_of(request.uri().path(), from_the_right),
+        let root_path = match self.kind {
+            Kind::Prefix if self.is_exactly(last, configured) => Ok(configured.clone()),
+            Kind::Prefix => self.parse_prefix(from_the_right),
+            Kind::OriginalPath => self.parse_original_path(from_the_right, request.uri().path()),
         };
-        told.map_or_else(Forwarded::Invalid, Forwarded::Used)
+        root_path.map_or_else(Forwarded::Invalid, Forwarded::Used)
     }
 
     /// The name of the header as a member of `Vary`.
@@ -230,73 +252,68 @@ impl ForwardedPrefix {
         &self.vary
     }
 
-    /// Whether a value of this header also tells that the path is stripped already.
-    pub(crate) fn is_original_path(&self) -> bool {
+    /// Whether a valid value of this header means that the request path is stripped already.
+    pub(crate) fn implies_stripped(&self) -> bool {
         matches!(self.kind, Kind::OriginalPath)
     }
 
-    /// Whether the last line alone tells `root_path`. (An empty line tells nothing.)
-    fn is_just(&self, last: &HeaderValue, root_path: &RootPath) -> bool {
+    /// Whether `last`, the last line, is the only one that is used, and is `root_path`.
+    fn is_exactly(&self, last: &HeaderValue, root_path: &RootPath) -> bool {
         self.hops == NonZeroUsize::MIN && !root_path.is_empty() && last == root_path.as_str()
     }
 
-    fn prefix<'a>(
+    fn parse_prefix<'a>(
         &self,
         lines_from_the_right: impl Iterator<Item = &'a HeaderValue>,
     ) -> Result<RootPath, InvalidForwarded> {
         let mut members = lines_from_the_right
             .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
-            .map(<[u8]>::trim_ascii)
-            .filter(|member| !member.is_empty())
+            // Empty members count, unlike in RFC 9110, section 5.6.1: a proxy may send an empty
+            // prefix, and the member to the left of it may be the client's.
             .take(self.hops.get());
-        let innermost = members
-            .next()
-            .map_or(Ok(RootPath::EMPTY), RootPath::try_from)?;
-        Ok(members.try_fold(innermost, |inner, outer| {
-            RootPath::try_from(outer)?.concat(&inner)
-        })?)
+        members.try_fold(RootPath::EMPTY, |inner, outer| {
+            Ok(RootPath::try_from(outer.trim_ascii())?.concat(&inner)?)
+        })
     }
 
-    fn in_front_of<'a>(
+    fn parse_original_path<'a>(
         &self,
-        path: &str,
         lines_from_the_right: impl Iterator<Item = &'a HeaderValue>,
+        path: &str,
     ) -> Result<RootPath, InvalidForwarded> {
         let Some(original) = lines_from_the_right
+            .take(self.hops.get())
             .map(|line| line.as_bytes().trim_ascii())
             .filter(|line| !line.is_empty())
-            .take(self.hops.get())
             .last()
         else {
             return Ok(RootPath::EMPTY);
         };
-        let no_clean_cut = || InvalidForwarded::NoCleanCut {
-            original: String::from_utf8_lossy(original).into(),
-            path: path.into(),
-        };
-        let original = std::str::from_utf8(original).map_err(|_| no_clean_cut())?;
-        let original = original.split('?').next().unwrap_or_default();
-        let taken = uri::removed_prefix(original, path).ok_or_else(no_clean_cut)?;
-        Ok(RootPath::try_from(taken)?)
+        original_path::root_path(original, path)
     }
 }
 
-/// What [`ForwardedPrefix::read`] found in a request.
+/// The result of [`ForwardedPrefix::read`].
 ///
-/// Its [`Display`](fmt::Display) is a few words for a log or a status page.
+/// [`Display`](fmt::Display) gives a few words for a log or a status page: `used`, `absent`,
+/// `untrusted peer 192.0.2.1`, `unknown peer`, or `invalid: ` and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Forwarded {
-    /// A trusted peer told this root path; empty if it told that there is none.
+    /// A trusted proxy sent this root path. It is empty if the proxy sent an empty value or `/`.
     Used(RootPath),
-    /// The header is not there.
+    /// The request does not have the header.
     Absent,
-    /// The header is there, from a peer that is not trusted.
-    UntrustedPeer,
-    /// The header is there, and nobody knows from whom. The usual cause is a missing
-    /// `into_make_service_with_connect_info::<SocketAddr>()` in axum, or a missing [`PeerAddr`].
+    /// The peer with this address sent the header, and is not trusted.
+    ///
+    /// An IPv4-mapped IPv6 address is given as IPv4.
+    UntrustedPeer(IpAddr),
+    /// The request has the header, but the address of the peer is unknown.
+    ///
+    /// The usual cause is a missing `into_make_service_with_connect_info::<SocketAddr>()` in axum,
+    /// or a missing [`PeerAddr`].
     UnknownPeer,
-    /// A trusted peer sent something that is no root path. It is ignored as a whole.
+    /// A trusted proxy sent a value that is not valid. The whole header is ignored.
     Invalid(InvalidForwarded),
 }
 
@@ -305,24 +322,26 @@ impl fmt::Display for Forwarded {
         match self {
             Self::Used(_) => f.write_str("used"),
             Self::Absent => f.write_str("absent"),
-            Self::UntrustedPeer => f.write_str("untrusted peer"),
+            Self::UntrustedPeer(peer) => write!(f, "untrusted peer {peer}"),
             Self::UnknownPeer => f.write_str("unknown peer"),
             Self::Invalid(reason) => write!(f, "invalid: {reason}"),
         }
     }
 }
 
-/// Why a forwarded value is no root path.
+/// Error returned when a trusted proxy sent a value that does not yield a valid root path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidForwarded {
-    /// It, or what is in front of the path that arrived, does not follow the
-    /// [grammar](RootPath#grammar).
+    /// The root path does not follow the [grammar](RootPath#grammar).
     RootPath(InvalidRootPath),
-    /// An original path does not end with the path that arrived, at a segment boundary.
+    /// The original path does not end with the path that arrived, at a segment boundary.
+    ///
+    /// Returned only for an [original path header](ForwardedPrefix::original_path_header). The
+    /// proxy did more than strip a prefix, or the header is not from the nearest proxy.
     #[non_exhaustive]
-    NoCleanCut {
-        /// The path in the header.
+    PathMismatch {
+        /// The original path, as it is in the header.
         original: Box<str>,
         /// The path that arrived.
         path: Box<str>,
@@ -339,7 +358,7 @@ impl fmt::Display for InvalidForwarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RootPath(error) => Reason(error).fmt(f),
-            Self::NoCleanCut { original, path } => write!(
+            Self::PathMismatch { original, path } => write!(
                 f,
                 "original path {original:?} does not end with the path {path:?} that arrived"
             ),

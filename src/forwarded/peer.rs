@@ -1,4 +1,4 @@
-//! Whose request it is: the address at the other end of the connection.
+//! The peer: the address at the other end of the connection.
 
 use http::Extensions;
 use std::{
@@ -7,12 +7,13 @@ use std::{
     sync::Arc,
 };
 
-/// The address at the other end of the connection, as a request extension for servers that have
-/// none of their own: put it into every request where you accept connections.
+/// Request extension with the address at the other end of the connection.
 ///
-/// Needed only by [`ForwardedPrefix`](crate::ForwardedPrefix). With the feature `axum`, axum's
-/// `ConnectInfo<SocketAddr>` does the same, and with the feature `tonic`, tonic's
-/// `TcpConnectInfo`, which its server adds with and without TLS.
+/// [`ForwardedPrefix`](crate::ForwardedPrefix) needs it. Insert it in every request of a server
+/// that does not keep the address in an extension of its own, such as hyper.
+///
+/// With the feature `axum`, axum's `ConnectInfo<SocketAddr>` is read as well. With the feature
+/// `tonic`, tonic's `TcpConnectInfo` is, which its server adds with and without TLS.
 ///
 /// ```
 /// use http::Request;
@@ -33,11 +34,11 @@ impl From<SocketAddr> for PeerAddr {
     }
 }
 
-type Peer = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
+type PeerAddrFn = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
 
-/// Where to find the peer's address: the user's own way, or every place this crate knows.
+/// How to get the address of the peer: the user's function, or the known extensions.
 #[derive(Clone, Default)]
-pub(super) struct PeerFn(Option<Arc<Peer>>);
+pub(super) struct PeerFn(Option<Arc<PeerAddrFn>>);
 
 impl PeerFn {
     pub(super) fn new<F>(peer: F) -> Self
@@ -50,7 +51,7 @@ impl PeerFn {
     pub(super) fn addr(&self, extensions: &Extensions) -> Option<IpAddr> {
         match &self.0 {
             Some(peer) => peer(extensions),
-            None => known(extensions),
+            None => known_peer_addr(extensions),
         }
     }
 }
@@ -64,11 +65,11 @@ impl fmt::Debug for PeerFn {
     }
 }
 
-fn known(extensions: &Extensions) -> Option<IpAddr> {
-    let own = || extensions.get::<PeerAddr>().map(|peer| peer.0);
+fn known_peer_addr(extensions: &Extensions) -> Option<IpAddr> {
+    let addr = || extensions.get::<PeerAddr>().map(|peer| peer.0);
     #[cfg(feature = "axum")]
-    let own = || own().or_else(|| crate::axum::peer_addr(extensions));
+    let addr = || addr().or_else(|| crate::axum::peer_addr(extensions));
     #[cfg(feature = "tonic")]
-    let own = || own().or_else(|| crate::tonic::peer_addr(extensions));
-    own().map(|peer| peer.ip())
+    let addr = || addr().or_else(|| crate::tonic::peer_addr(extensions));
+    addr().map(|addr| addr.ip())
 }

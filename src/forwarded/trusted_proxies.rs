@@ -1,61 +1,63 @@
-//! Whose word counts.
+//! Which proxies are trusted.
 
 use ipnet::{IpNet, Ipv4Net};
-use std::{
-    error, fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    str::FromStr,
-};
+use std::{error, fmt, net::IpAddr, str::FromStr};
 
-/// The addresses of the proxies whose word about the root path counts.
+/// The addresses of the proxies that are trusted to set a forwarded header.
 ///
-/// Parsed from addresses and CIDR blocks between commas: `"10.0.0.0/8, ::1"`. An empty string
-/// trusts nobody. An IPv4 address that is mapped into IPv6 (`::ffff:10.1.2.3`, as dual-stack
-/// sockets show it) counts as IPv4, in peers as in blocks. Looking an address up is a binary
-/// search.
+/// Parsed from a list of addresses, CIDR blocks and the names `loopback` and `private`, separated
+/// by commas: `"private, 192.0.2.1, 2001:db8::/32"`. An empty list trusts no peer. An IPv4-mapped
+/// IPv6 address (`::ffff:10.1.2.3`, as dual-stack sockets give it) counts as IPv4, as a peer and in
+/// the list. The look-up is a binary search.
+///
+/// With the feature `serde`, it is deserialized from such a string.
 ///
 /// # Example
 ///
 /// ```
 /// use tower_root_path::TrustedProxies;
 ///
-/// let trusted: TrustedProxies = "10.0.0.0/8, ::1".parse()?;
+/// let trusted: TrustedProxies = "private, 192.0.2.1, ::1".parse()?;
 /// assert!(trusted.contains("10.1.2.3".parse()?));
 /// assert!(trusted.contains("::ffff:10.1.2.3".parse()?));
-/// assert!(!trusted.contains("192.0.2.1".parse()?));
+/// assert!(trusted.contains("192.0.2.1".parse()?));
+/// assert!(!trusted.contains("192.0.2.2".parse()?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
-    everybody: bool,
-    v4: Vec<(Ipv4Addr, Ipv4Addr)>,
-    v6: Vec<(Ipv6Addr, Ipv6Addr)>,
+    all: bool,
+    /// Sorted and disjoint, IPv4 before IPv6, without host bits: of all blocks that begin at or
+    /// before an address, only the last one can contain it.
+    networks: Vec<IpNet>,
 }
 
 impl TrustedProxies {
-    /// This machine: `127.0.0.0/8` and `::1`.
+    /// This machine: `127.0.0.0/8` and `::1`. In a list: `loopback`.
     #[must_use]
     pub fn loopback() -> Self {
-        Self::well_known("127.0.0.0/8, ::1")
+        Self::well_known(&["127.0.0.0/8", "::1"])
     }
 
     /// The private networks: `10.0.0.0/8`, `172.16.0.0/12`, `192.168.0.0/16` ([RFC 1918]) and
-    /// `fc00::/7` ([RFC 4193]). Not [`loopback`](Self::loopback).
+    /// `fc00::/7` ([RFC 4193]), without [`loopback`](Self::loopback). In a list: `private`.
     ///
     /// [RFC 1918]: https://www.rfc-editor.org/rfc/rfc1918
     /// [RFC 4193]: https://www.rfc-editor.org/rfc/rfc4193
     #[must_use]
     pub fn private() -> Self {
-        Self::well_known("10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7")
+        Self::well_known(&["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"])
     }
 
-    /// Everybody, also where the peer has no address (a Unix socket) or nobody knows it. Right
-    /// only if nothing but the proxy can reach the app, and the proxy overwrites the header.
+    /// Every peer, also one without an address (a Unix socket) or with an unknown one.
+    ///
+    /// This is safe only if nothing but the proxy can reach the app, and the proxy overwrites the
+    /// header. So it has no name in a list.
     #[must_use]
     pub fn all() -> Self {
         Self {
-            everybody: true,
-            ..Self::default()
+            all: true,
+            networks: Vec::new(),
         }
     }
 
@@ -67,121 +69,117 @@ impl TrustedProxies {
     /// assert!(trusted.contains([127, 0, 0, 1].into()));
     /// ```
     #[must_use]
-    pub fn and(mut self, others: Self) -> Self {
-        self.everybody |= others.everybody;
-        self.v4.extend(others.v4);
-        self.v6.extend(others.v6);
-        merge(&mut self.v4, |addr| {
-            addr.to_bits().checked_add(1).map(Ipv4Addr::from_bits)
-        });
-        merge(&mut self.v6, |addr| {
-            addr.to_bits().checked_add(1).map(Ipv6Addr::from_bits)
-        });
-        self
+    pub fn and(self, others: Self) -> Self {
+        let networks = self.networks.into_iter().chain(others.networks);
+        Self {
+            all: self.all || others.all,
+            ..Self::from_networks(networks.collect())
+        }
     }
 
-    /// Whether `peer` is one of them.
+    /// Whether `peer` is one of these proxies.
     #[must_use]
     pub fn contains(&self, peer: IpAddr) -> bool {
-        self.everybody
-            || match peer.to_canonical() {
-                IpAddr::V4(peer) => is_within(&self.v4, peer),
-                IpAddr::V6(peer) => is_within(&self.v6, peer),
-            }
+        let peer = peer.to_canonical();
+        let after = self
+            .networks
+            .partition_point(|network| network.addr() <= peer);
+        let last = after.checked_sub(1).map(|last| self.networks[last]);
+        self.all || last.is_some_and(|network| network.contains(&peer))
     }
 
-    /// Whether the peer's address does not matter.
-    pub(crate) fn is_everybody(&self) -> bool {
-        self.everybody
+    /// Whether every peer is trusted, whatever its address.
+    pub(crate) fn is_all(&self) -> bool {
+        self.all
     }
 
-    fn well_known(networks: &str) -> Self {
-        networks.parse().expect("well-known networks are valid")
+    fn from_networks(mut networks: Vec<IpNet>) -> Self {
+        // Not `IpNet::aggregate`: in ipnet 2.9 it merges 255.255.255.254 into a /31. Two blocks are
+        // either disjoint or one contains the other, so leaving out the contained ones is enough.
+        for network in &mut networks {
+            *network = network.trunc();
+        }
+        networks.sort_unstable();
+        networks.dedup_by(|network, previous| previous.contains(&*network));
+        Self {
+            all: false,
+            networks,
+        }
+    }
+
+    fn well_known(networks: &[&str]) -> Self {
+        let networks = networks.iter().map(|network| parse_network(network));
+        let networks = networks.collect::<Option<_>>();
+        Self::from_networks(networks.expect("well-known networks are valid"))
     }
 }
 
 impl FromStr for TrustedProxies {
     type Err = InvalidTrustedProxies;
 
-    fn from_str(networks: &str) -> Result<Self, Self::Err> {
-        let mut trusted = Self::default();
-        for network in networks.split(',').map(str::trim) {
-            if network.is_empty() {
-                continue;
-            }
-            match parse_network(network) {
-                Some(IpNet::V4(net)) => trusted.v4.push((net.network(), net.broadcast())),
-                Some(IpNet::V6(net)) => trusted.v6.push((net.network(), net.broadcast())),
-                None => return Err(InvalidTrustedProxies(network.into())),
+    fn from_str(list: &str) -> Result<Self, Self::Err> {
+        let mut networks = Vec::new();
+        let members = list.split(',').map(str::trim);
+        for member in members.filter(|member| !member.is_empty()) {
+            match member {
+                "loopback" => networks.extend(Self::loopback().networks),
+                "private" => networks.extend(Self::private().networks),
+                network => match parse_network(network) {
+                    Some(network) => networks.push(network),
+                    None => return Err(InvalidTrustedProxies(network.into())),
+                },
             }
         }
-        Ok(trusted.and(Self::default()))
+        Ok(Self::from_networks(networks))
     }
 }
 
 impl FromIterator<IpAddr> for TrustedProxies {
     fn from_iter<I: IntoIterator<Item = IpAddr>>(addrs: I) -> Self {
-        let mut trusted = Self::default();
-        for addr in addrs {
-            match addr.to_canonical() {
-                IpAddr::V4(addr) => trusted.v4.push((addr, addr)),
-                IpAddr::V6(addr) => trusted.v6.push((addr, addr)),
-            }
-        }
-        trusted.and(Self::default())
+        let addrs = addrs.into_iter().map(|addr| addr.to_canonical());
+        Self::from_networks(addrs.map(IpNet::from).collect())
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for TrustedProxies {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let list = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        list.parse().map_err(serde::de::Error::custom)
     }
 }
 
 fn parse_network(network: &str) -> Option<IpNet> {
-    // The address by the standard library, which does not take `010.0.0.0` for 10.0.0.0.
-    let (addr, len) = network.split_once('/').unwrap_or((network, ""));
-    let addr = addr.parse::<IpAddr>().ok()?;
-    let net = if network.contains('/') {
-        if !len.bytes().all(|digit| digit.is_ascii_digit()) {
-            return None;
+    let net = match network.split_once('/') {
+        // The address by the standard library, which refuses `010.0.0.0`.
+        None => IpNet::from(network.parse::<IpAddr>().ok()?),
+        Some((addr, len)) if len.bytes().all(|digit| digit.is_ascii_digit()) => {
+            IpNet::new(addr.parse().ok()?, len.parse().ok()?).ok()?
         }
-        IpNet::new(addr, len.parse().ok()?).ok()?
-    } else {
-        IpNet::from(addr)
+        Some(_) => return None,
     };
     match net {
-        // A block of IPv4-mapped addresses (RFC 4291, section 2.5.5.2) is one of IPv4. A larger
-        // one would be of something else than it seems.
-        IpNet::V6(mapped) if mapped.addr().to_ipv4_mapped().is_some() => {
-            let len = mapped.prefix_len().checked_sub(96)?;
-            Some(IpNet::V4(
-                Ipv4Net::new(mapped.addr().to_ipv4_mapped()?, len).ok()?,
-            ))
-        }
-        net => Some(net),
+        // A block of IPv4-mapped addresses (RFC 4291, section 2.5.5.2) is a block of IPv4. A larger
+        // one has other addresses too, which its author hardly meant.
+        IpNet::V6(v6) => match v6.addr().to_ipv4_mapped() {
+            Some(v4) => {
+                let len = v6.prefix_len().checked_sub(96)?;
+                Some(IpNet::V4(Ipv4Net::new(v4, len).ok()?))
+            }
+            None => Some(net),
+        },
+        IpNet::V4(_) => Some(net),
     }
 }
 
-/// Sorted and disjoint, so that the last range that starts at or before an address decides.
-fn merge<A: Copy + Ord>(ranges: &mut Vec<(A, A)>, next: impl Fn(A) -> Option<A>) {
-    ranges.sort_unstable();
-    ranges.dedup_by(|(start, end), (_, last)| {
-        let touches = next(*last).map_or(true, |next| *start <= next);
-        if touches {
-            *last = (*last).max(*end);
-        }
-        touches
-    });
-}
-
-fn is_within<A: Copy + Ord>(ranges: &[(A, A)], addr: A) -> bool {
-    let behind = ranges.partition_point(|(start, _)| *start <= addr);
-    behind > 0 && addr <= ranges[behind - 1].1
-}
-
-/// Something in a list of trusted proxies is neither an address nor a CIDR block.
+/// Error returned when a list of [`TrustedProxies`] has a member that is not allowed there.
 ///
 /// ```
 /// # use tower_root_path::TrustedProxies;
 /// let error = "10.0.0.0/8, proxy.local".parse::<TrustedProxies>().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     r#"invalid trusted proxy "proxy.local": must be an address or a CIDR block, such as 10.0.0.0/8 or ::1"#
+///     r#"invalid trusted proxy "proxy.local": must be an address (192.0.2.1, ::1), a CIDR block (10.0.0.0/8, fc00::/7), "loopback" or "private""#
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,8 +189,8 @@ impl fmt::Display for InvalidTrustedProxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "invalid trusted proxy {:?}: must be an address or a CIDR block, such as 10.0.0.0/8 \
-             or ::1",
+            "invalid trusted proxy {:?}: must be an address (192.0.2.1, ::1), a CIDR block \
+             (10.0.0.0/8, fc00::/7), \"loopback\" or \"private\"",
             self.0
         )
     }
@@ -205,36 +203,65 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_sorted_and_merged() {
-        let trusted: TrustedProxies = "10.0.1.0/24, 10.0.0.0/24, 10.0.0.7, 9.0.0.1, ::2, ::1/128"
-            .parse()
-            .unwrap();
-        let v4 = |addr: &str| addr.parse::<Ipv4Addr>().unwrap();
-        assert_eq!(
-            trusted.v4,
-            [
-                (v4("9.0.0.1"), v4("9.0.0.1")),
-                (v4("10.0.0.0"), v4("10.0.1.255"))
-            ]
-        );
-        assert_eq!(trusted.v6.len(), 1);
+    fn networks_are_sorted_and_disjoint() {
+        for (list, expected) in [
+            ("", ""),
+            ("::1, 10.0.0.1", "10.0.0.1/32, ::1/128"),
+            (
+                "10.0.1.7/24, 10.0.1.0, 10.0.0.0/24, 9.0.0.1, 10.0.1.255",
+                "9.0.0.1/32, 10.0.0.0/24, 10.0.1.0/24",
+            ),
+            ("10.0.0.0/24, 10.0.0.0/8, 10.9.0.0/16", "10.0.0.0/8"),
+            ("10.0.0.1, 10.0.0.1", "10.0.0.1/32"),
+            ("::/0, 0.0.0.0/0, 1.2.3.4, fe80::1", "0.0.0.0/0, ::/0"),
+            ("loopback", "127.0.0.0/8, ::1/128"),
+            (
+                "private",
+                "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7",
+            ),
+        ] {
+            let trusted = list.parse::<TrustedProxies>().unwrap();
+            let networks = trusted.networks.iter().map(IpNet::to_string);
+            assert_eq!(networks.collect::<Vec<_>>().join(", "), expected, "{list}");
+        }
     }
 
     #[test]
-    fn decides_like_a_search_through_every_network() {
-        let networks = (0..=255u8)
-            .step_by(3)
-            .map(|i| format!("10.{i}.{}.0/24", i / 2));
-        let networks = networks.collect::<Vec<_>>();
+    fn a_binary_search_finds_what_a_linear_one_finds() {
+        let networks = (0..=255u8).step_by(3).flat_map(|i| {
+            let len = 20 + i % 13;
+            [
+                format!("10.{i}.{}.0/{len}", i / 2),
+                format!("fc00:{i:x}::/{}", 96 + len),
+            ]
+        });
+        let networks = networks
+            .chain(["0.0.0.0/9", "255.255.255.254", "255.0.0.0/9", "ffff::/16"].map(str::to_owned))
+            .collect::<Vec<_>>();
         let trusted = networks.join(",").parse::<TrustedProxies>().unwrap();
-        for (i, last) in (0..=255u8).flat_map(|i| [0, 1, 127, 255].map(|last| (i, last))) {
-            for third in [i / 2, i / 2 + 1] {
-                let addr = Ipv4Addr::new(10, i, third, last);
-                let expected = networks
-                    .iter()
-                    .any(|net| net.parse::<Ipv4Net>().unwrap().contains(&addr));
-                assert_eq!(trusted.contains(addr.into()), expected, "{addr}");
-            }
+        let networks = networks.iter().map(|network| parse_network(network));
+        let networks = networks.collect::<Option<Vec<_>>>().unwrap();
+
+        let v4 = (0..=255u8).flat_map(|i| {
+            [0, 1, 127, 254, 255].map(|last| IpAddr::from([10, i, i / 2 + (last & 1), last]))
+        });
+        let v6 = (0..=255u16).map(|i| IpAddr::from([0xfc00, i, 0, 0, 0, 0, 0, i * 16]));
+        let edges = [
+            "0.0.0.0",
+            "0.128.0.0",
+            "255.255.255.253",
+            "255.255.255.254",
+            "255.255.255.255",
+            "::",
+            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+        ];
+        let edges = edges.map(|addr| addr.parse().unwrap());
+        let mut found = 0;
+        for addr in v4.chain(v6).chain(edges) {
+            let expected = networks.iter().any(|network| network.contains(&addr));
+            assert_eq!(trusted.contains(addr), expected, "{addr}");
+            found += usize::from(expected);
         }
+        assert!(found > 100, "{found}");
     }
 }
