@@ -2,89 +2,140 @@
 
 mod support;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
+use std::{
+    future::Future,
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
 use support::{get, get_with};
 use tower_root_path::{ForwardedPrefix, PeerAddr, RootPathLayer, TrustedProxies};
 
 const PREFIX: &str = "x-forwarded-prefix";
 
-/// One event for each reason, not for each request.
-#[tokio::test]
-async fn each_reason_is_logged_once() {
-    use std::sync::{Arc, Mutex};
-    use tracing::{field::Visit, span, subscriber::Interest, Event, Metadata, Subscriber};
-
+/// The lines that are logged while `run` runs.
+async fn logged(run: impl Future<Output = ()>) -> Vec<String> {
     #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<String>>>);
+    struct Log(Arc<Mutex<Vec<u8>>>);
 
-    impl Subscriber for Log {
-        fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
-            Interest::always()
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
         }
-        fn enabled(&self, _: &Metadata<'_>) -> bool {
-            true
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
-        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-            span::Id::from_u64(1)
-        }
-        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-        fn event(&self, event: &Event<'_>) {
-            struct Text(String);
-            impl Visit for Text {
-                fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-                    self.0 += &format!("{value:?} ");
-                }
-            }
-            let mut text = Text(String::new());
-            event.record(&mut text);
-            self.0.lock().unwrap().push(text.0);
-        }
-        fn enter(&self, _: &span::Id) {}
-        fn exit(&self, _: &span::Id) {}
     }
 
     let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    run.await;
+    drop(guard);
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[track_caller]
+fn assert_lines(lines: &[String], expected: &[&str]) {
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.contains(" WARN ") && line.contains(expected), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn each_reason_why_a_header_is_ignored_is_logged_once() {
     let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
-    let _guard = tracing::subscriber::set_default(log.clone());
     let layer = RootPathLayer::new("/api").with_forwarded(forwarded);
     let unknown = || Request::builder().header(PREFIX, "/x").body(()).unwrap();
-    let untrusted = || {
+    let untrusted = |last| {
         let mut request = unknown();
-        request
-            .extensions_mut()
-            .insert(PeerAddr(([192, 0, 2, 1], 1).into()));
+        let peer = PeerAddr(([192, 0, 2, last], 1).into());
+        request.extensions_mut().insert(peer);
         request
     };
-    for _ in 0..3 {
-        for request in [
-            unknown(),
-            untrusted(),
-            get_with("/", &[(PREFIX, "//evil")]),
-            get_with("/", &[(PREFIX, "//other")]),
-            get_with("/", &[(PREFIX, "evil")]),
-            get_with("/", &[(PREFIX, "/fine")]),
-            get("/"),
-        ] {
-            support::send(&layer, request, |_| Response::new(())).await;
+    let lines = logged(async {
+        for last in 1..4 {
+            for request in [
+                unknown(),
+                untrusted(last),
+                get_with("/", &[(PREFIX, "//evil")]),
+                get_with("/", &[(PREFIX, "//other")]),
+                get_with("/", &[(PREFIX, "evil")]),
+                get_with("/", &[(PREFIX, "/fine")]),
+                get("/"),
+            ] {
+                support::send(&layer, request, |_| Response::new(())).await;
+            }
         }
+    });
+    assert_lines(
+        &lines.await,
+        &[
+            "into_make_service_with_connect_info",
+            "untrusted peer 192.0.2.1 ",
+            "\"//evil\": empty segment at byte 1",
+            "\"evil\": must start with '/'",
+        ],
+    );
+}
+
+/// Whether the proxy strips is not for the layer to know, so the message asks.
+#[tokio::test]
+async fn a_404_with_the_prefix_in_the_path_is_logged_once() {
+    let answer = |status: StatusCode| {
+        move |_: Request<()>| {
+            let mut response = Response::new(());
+            *response.status_mut() = status;
+            response
+        }
+    };
+    let not_found = || answer(StatusCode::NOT_FOUND);
+    let hint = "Does your proxy strip the prefix?";
+    for (layer, uri, expected) in [
+        (RootPathLayer::new("/api"), "/api/x", &[hint][..]),
+        (RootPathLayer::new("/api"), "/api", &[hint]),
+        (RootPathLayer::new("/api"), "/apix", &[]),
+        (RootPathLayer::new("/api"), "/x", &[]),
+        (RootPathLayer::new("/api").strip_if_present(), "/api/x", &[]),
+        (RootPathLayer::new(""), "/api/x", &[]),
+    ] {
+        let lines = logged(async {
+            support::send(&layer, get(uri), answer(StatusCode::OK)).await;
+            for _ in 0..3 {
+                support::send(&layer, get(uri), not_found()).await;
+            }
+        });
+        assert_lines(&lines.await, expected);
     }
-    let log = log.0.lock().unwrap();
-    assert_eq!(log.len(), 4, "{log:#?}");
-    assert!(
-        log[0].contains("into_make_service_with_connect_info"),
-        "{}",
-        log[0]
-    );
-    assert!(log[1].contains("untrusted peer 192.0.2.1"), "{}", log[1]);
-    assert!(
-        log[2].contains("\"//evil\": empty segment at byte 1"),
-        "{}",
-        log[2]
-    );
-    assert!(
-        log[3].contains("\"evil\": must start with '/'"),
-        "{}",
-        log[3]
-    );
+}
+
+/// After routing it is too late to strip.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_404_of_a_layer_that_runs_too_late_to_strip_is_logged() {
+    use axum::{body::Body, routing::get, Router};
+    use tower::ServiceExt;
+
+    let routes = || Router::new().route("/x", get(|| async {}));
+    let layer = RootPathLayer::new("/api").strip_if_present();
+    for (app, expected) in [
+        (routes().layer(layer.clone()), &["strip_if_present()"][..]),
+        (layer.wrap(routes()), &[]),
+    ] {
+        let lines = logged(async {
+            let request = Request::get("/api/x").body(Body::empty()).unwrap();
+            app.oneshot(request).await.unwrap();
+        });
+        assert_lines(&lines.await, expected);
+    }
 }
