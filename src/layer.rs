@@ -180,8 +180,8 @@ impl RootPathLayer {
     /// Strips the root path from the request path if the path begins with it: for an app that gets
     /// requests with the prefix, or with and without.
     ///
-    /// Off by default, since the layer cannot tell an unstripped request from a stripped request
-    /// for a path that begins with the root path. Behind a proxy that strips `/api/v1` and denies
+    /// Off by default, since the layer cannot distinguish an unstripped request from a stripped
+    /// request for a path that begins with the root path. Behind a proxy that strips `/api/v1` and denies
     /// access to `/api/v1/admin`, a client could ask for `/api/v1/api/v1/admin`: the app would
     /// receive `/api/v1/admin` and, if the layer strips, serve `/admin`.
     ///

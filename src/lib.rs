@@ -5,7 +5,7 @@
 )]
 #![cfg_attr(
     not(all(feature = "axum", feature = "openapi", feature = "utoipa")),
-    doc = "Tower middleware for apps that live behind a reverse proxy under a path prefix."
+    doc = "Tower middleware for apps behind a reverse proxy under a path prefix."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

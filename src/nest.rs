@@ -32,7 +32,7 @@ mod imp {
     }
 
     impl Accounted {
-        /// The same without a mount so far: a configured root path stands for all that was removed.
+        /// The same, for a layer whose own root path replaces the mount: references do not carry it.
         pub(crate) fn without_mount(self) -> Self {
             Self {
                 start: self.end,

@@ -153,7 +153,7 @@ impl RootPath {
         uri::prepend(self.as_str(), path)
     }
 
-    /// The rest of `path` (with or without a query) behind the root path, always with a leading
+    /// The rest of `path` (with or without a query) after the root path, always with a leading
     /// slash.
     ///
     /// `None` if `path` does not begin with the root path, up to a segment boundary. Bytes are

@@ -147,14 +147,18 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     let unusual = Unusual {
         reflects_as_network_path: reflects_as_network_path(request),
         mount_as_received: part.mount_as_received.filter(|_| mount_at.is_some()),
-        request_url: received.map(|received| RequestUrl::new(received, request)),
+        request_url: received.map(|received| {
+            let original = nest::original_uri(request.extensions());
+            RequestUrl::new(received, request.uri(), original)
+        }),
     };
-    let is_under = || uri::is_under(request.uri().path().as_bytes(), own.as_bytes());
-    let can_be_unstripped = WarnOnce::ENABLED && !own.is_empty() && !has_stripped && !config.nested;
+    let is_unstripped = WarnOnce::ENABLED
+        && !(own.is_empty() || has_stripped || config.nested)
+        && uri::is_under(request.uri().path().as_bytes(), own.as_bytes());
     let on_response = OnResponse {
         config: Arc::clone(config),
         rewrite: inherited.rewrite,
-        is_unstripped: can_be_unstripped && is_under(),
+        is_unstripped,
         base: Base {
             // What a layer does not add, the outer layers do.
             root_path: if own.is_empty() && config.rewrite.is_none() {

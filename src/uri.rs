@@ -137,13 +137,9 @@ pub(crate) fn reflects_as_network_path(path: &str) -> bool {
 fn percent_decoded(path: &str) -> impl Iterator<Item = u8> + '_ {
     let mut rest = path.as_bytes();
     iter::from_fn(move || {
-        let (byte, behind) = rest.split_first()?;
-        let triplet = decode_triplet(behind).filter(|_| *byte == b'%');
-        rest = if triplet.is_some() {
-            &behind[2..]
-        } else {
-            behind
-        };
+        let (byte, next) = rest.split_first()?;
+        let triplet = decode_triplet(next).filter(|_| *byte == b'%');
+        rest = if triplet.is_some() { &next[2..] } else { next };
         Some(triplet.unwrap_or(*byte))
     })
 }

@@ -5,14 +5,14 @@
 use super::{location, splice, Base, Origin};
 use std::ops::Range;
 
-/// What the value becomes, or `None` if it stays. Everything around the references is kept.
+/// Rewrites the references in `value`, and nothing around them; `None` if it stays.
 pub(super) fn rewrite(value: &[u8], base: &Base, origins: &[Origin]) -> Option<Vec<u8>> {
     splice(value, find_references(value), |reference| {
         location::rewrite(reference, base, origins)
     })
 }
 
-/// Every target and every `anchor`, up to the first thing that is no link.
+/// Finds every target and every `anchor`, up to the first syntax error.
 fn find_references(value: &[u8]) -> Vec<Range<usize>> {
     let mut references = Vec::new();
     let mut scanner = Scanner { value, at: 0 };
@@ -26,11 +26,11 @@ fn find_references(value: &[u8]) -> Vec<Range<usize>> {
         };
         references.push(target);
         scanner.take(b'>');
-        while scanner.take_behind_white_space(b';') {
+        while scanner.take_after_white_space(b';') {
             scanner.skip(is_white_space);
             let name = scanner.skip(|byte| !matches!(byte, b'=' | b';' | b',' | b' ' | b'\t'));
             let is_anchor = value[name].eq_ignore_ascii_case(b"anchor");
-            if !scanner.take_behind_white_space(b'=') {
+            if !scanner.take_after_white_space(b'=') {
                 continue;
             }
             scanner.skip(is_white_space);
@@ -71,7 +71,7 @@ impl Scanner<'_> {
         is_there
     }
 
-    fn take_behind_white_space(&mut self, byte: u8) -> bool {
+    fn take_after_white_space(&mut self, byte: u8) -> bool {
         self.skip(is_white_space);
         self.take(byte)
     }
@@ -84,14 +84,14 @@ impl Scanner<'_> {
         start..self.at
     }
 
-    /// What is in front of the first such byte; `None` if there is none.
+    /// Everything before the first such byte; `None` if there is none.
     fn until(&mut self, end: impl Fn(u8) -> bool) -> Option<Range<usize>> {
         let range = self.skip(|byte| !end(byte));
         self.peek().map(|_| range)
     }
 
-    /// The inside of a quoted-string ([RFC 9110, section 5.6.4]); one without an end goes on to
-    /// the end.
+    /// The content of a quoted-string ([RFC 9110, section 5.6.4]); without a closing quote, the
+    /// rest.
     ///
     /// [RFC 9110, section 5.6.4]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.4
     fn quoted(&mut self) -> Option<Range<usize>> {
@@ -139,7 +139,7 @@ mod tests {
             ),
             ("<>", &[""]),
             ("</a>; anchor=\"/b", &["/a", "/b"]),
-            // Whatever it is, it is no link.
+            // Not a link.
             ("</a", &[]),
             ("/a", &[]),
             ("</a> x, </b>", &["/a"]),

@@ -2,8 +2,8 @@
 //! [`Rewrite`](super::Rewrite), row by row.
 
 use super::Origin;
-use crate::{nest, uri, RootPath};
-use http::{Request, Uri};
+use crate::{uri, RootPath};
+use http::Uri;
 
 /// What the references of a response are relative to.
 #[derive(Debug)]
@@ -129,13 +129,12 @@ fn path_in_app<'a>(reference: &'a [u8], base: &Base, own_origins: &[Origin]) -> 
 }
 
 impl RequestUrl {
-    pub(crate) fn new<B>(received: Uri, request: &Request<B>) -> Self {
+    /// `uri` is the one that the app sees, `original` the one that the outermost router received.
+    pub(crate) fn new(received: Uri, uri: &Uri, original: Option<&Uri>) -> Self {
         let other_path = |uri: &&Uri| uri.path() != received.path();
         Self {
-            stripped: Some(request.uri()).filter(other_path).cloned(),
-            original: nest::original_uri(request.extensions())
-                .filter(other_path)
-                .cloned(),
+            stripped: Some(uri).filter(other_path).cloned(),
+            original: original.filter(other_path).cloned(),
             received,
         }
     }

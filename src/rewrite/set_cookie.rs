@@ -5,7 +5,7 @@
 use super::{splice, Base, Origin};
 use std::ops::Range;
 
-/// What the value becomes, or `None` if it stays. Everything around the path is kept.
+/// Rewrites the path in `value`, and nothing around it; `None` if it stays.
 pub(super) fn rewrite(value: &[u8], base: &Base, _: &[Origin]) -> Option<Vec<u8>> {
     splice(value, find_path(value), |path| {
         let rest = path.strip_prefix(b"/")?;
@@ -13,7 +13,7 @@ pub(super) fn rewrite(value: &[u8], base: &Base, _: &[Origin]) -> Option<Vec<u8>
         if missing.is_empty() {
             None
         } else if rest.is_empty() {
-            // `/api/v1/` would not cover `/api/v1`.
+            // `/api/v1/` would not match `/api/v1`.
             Some(missing.to_vec())
         } else {
             Some([missing, path].concat())
@@ -21,11 +21,11 @@ pub(super) fn rewrite(value: &[u8], base: &Base, _: &[Origin]) -> Option<Vec<u8>
     })
 }
 
-/// The value of the last `Path`, which is the one that counts.
+/// Finds the value of the last `Path`, which overrides earlier ones.
 fn find_path(value: &[u8]) -> Option<Range<usize>> {
     let mut parts = value.split(|byte| *byte == b';');
     let pair = parts.next()?;
-    // Such a cookie has to have the path `/`, or browsers refuse it.
+    // Browsers refuse such a cookie unless its path is `/`.
     let name = pair.trim_ascii_start();
     if name
         .get(..7)
@@ -43,7 +43,7 @@ fn find_path(value: &[u8]) -> Option<Range<usize>> {
                 path = Some(start..start + argument.trim_ascii().len());
             }
         } else if attribute.trim_ascii().eq_ignore_ascii_case(b"path") {
-            // Without a value it counts as well: as no path.
+            // Without a value it overrides earlier ones too.
             path = None;
         }
         at += attribute.len() + 1;
