@@ -1,0 +1,258 @@
+//! The rows: a layer, the requests, and what the app answers.
+
+use crate::request::Template;
+use axum::{
+    body::Body,
+    extract::Request as AxumRequest,
+    middleware::{from_fn, Next},
+    response::Response as AxumResponse,
+    routing::any,
+    Router,
+};
+use futures_util::FutureExt;
+use http::{
+    header::{CACHE_CONTROL, LOCATION},
+    HeaderValue, Request, Response,
+};
+use std::{
+    convert::Infallible,
+    fmt::Debug,
+    future::{ready, Ready},
+    hint::black_box,
+    sync::Arc,
+};
+use tower::{service_fn, util::ServiceFn, Layer, Service};
+use tower_http::{
+    add_extension::AddExtensionLayer, normalize_path::NormalizePathLayer,
+    set_header::SetResponseHeaderLayer,
+};
+use tower_root_path::{ForwardedPrefix, RootPathLayer, TrustedProxies};
+
+/// 24 bytes, with the slash at the end that `NormalizePathLayer` trims.
+const UNSTRIPPED: &str = "/api/v1/users/42/?page=2";
+const STRIPPED: &str = "/users/42/?page=2";
+const PREFIX: &str = "/api/v1";
+
+/// At most this share of `NormalizePathLayer`'s instructions, and this number of allocations.
+#[derive(Clone, Copy)]
+pub(crate) struct Budget {
+    pub(crate) ratio: f64,
+    pub(crate) allocations: u64,
+}
+
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) budget: Option<Budget>,
+    with_layer: Box<dyn Fn(usize)>,
+    without: Box<dyn Fn(usize)>,
+}
+
+impl Case {
+    /// Sends this many requests through the service, or through the one without the layer.
+    pub(crate) fn run(&self, with_layer: bool, requests: usize) {
+        if with_layer {
+            (self.with_layer)(requests);
+        } else {
+            (self.without)(requests);
+        }
+    }
+
+    fn budget(mut self, ratio: f64, allocations: u64) -> Self {
+        self.budget = Some(Budget { ratio, allocations });
+        self
+    }
+}
+
+pub(crate) const NORMALIZE_PATH: &str = "NormalizePathLayer";
+
+pub(crate) fn all() -> Vec<Case> {
+    let forwarded = || ForwardedPrefix::x_forwarded_prefix(TrustedProxies::all());
+    let header = || Template::new(STRIPPED, &[("x-forwarded-prefix", PREFIX)]);
+    let stripped = || Template::new(STRIPPED, &[]);
+    let unstripped = || Template::new(UNSTRIPPED, &[]);
+    vec![
+        case(
+            "nothing configured",
+            unstripped(),
+            ok,
+            RootPathLayer::new(""),
+        )
+        .budget(0.056, 0),
+        case(
+            "already stripped",
+            stripped(),
+            ok,
+            RootPathLayer::new(PREFIX),
+        )
+        .budget(0.22, 1),
+        case(
+            "strip",
+            unstripped(),
+            ok,
+            RootPathLayer::new(PREFIX).strip_if_present(),
+        )
+        .budget(0.40, 2),
+        case(
+            "forwarded, equal to the configured one",
+            header(),
+            ok,
+            RootPathLayer::new(PREFIX)
+                .with_forwarded(forwarded())
+                .without_vary(),
+        )
+        .budget(0.30, 1),
+        case(
+            "redirect rewritten",
+            stripped(),
+            redirect,
+            RootPathLayer::new(PREFIX),
+        )
+        .budget(0.45, 2),
+        case(
+            "forwarded, another one",
+            header(),
+            ok,
+            RootPathLayer::new("").with_forwarded(forwarded()),
+        ),
+        case(
+            NORMALIZE_PATH,
+            unstripped(),
+            ok,
+            NormalizePathLayer::trim_trailing_slash(),
+        ),
+        case(
+            "AddExtensionLayer",
+            stripped(),
+            ok,
+            AddExtensionLayer::new(Arc::<str>::from(PREFIX)),
+        ),
+        case(
+            "SetResponseHeaderLayer",
+            stripped(),
+            ok,
+            SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        ),
+        routed(
+            "axum from_fn, naively",
+            unstripped(),
+            from_fn(naive).layer(routes()),
+        ),
+        routed(
+            "axum Router::nest",
+            unstripped(),
+            Router::new().nest(PREFIX, routes()),
+        ),
+        routed(
+            "the layer around the Router, strip",
+            unstripped(),
+            RootPathLayer::new(PREFIX)
+                .strip_if_present()
+                .layer(routes()),
+        ),
+        routed(
+            "wrap, strip",
+            unstripped(),
+            RootPathLayer::new(PREFIX).strip_if_present().wrap(routes()),
+        ),
+        routed(
+            "Router::layer, already stripped",
+            stripped(),
+            routes().layer(RootPathLayer::new(PREFIX)),
+        ),
+    ]
+}
+
+pub(crate) fn find(name: &str) -> Case {
+    let case = all().into_iter().find(|case| case.name == name);
+    case.unwrap_or_else(|| panic!("there is no case {name:?}"))
+}
+
+/// `layer` around `app`, and `app` alone.
+fn case<L, F>(name: &'static str, template: Template, app: F, layer: L) -> Case
+where
+    F: Fn(Request<()>) -> Ready<Result<Response<()>, Infallible>> + Copy + 'static,
+    L: Layer<ServiceFn<F>> + 'static,
+    L::Service: Service<Request<()>, Response = Response<()>, Error: Debug>,
+{
+    let template = Arc::new(template);
+    let same = Arc::clone(&template);
+    Case {
+        name,
+        budget: None,
+        with_layer: Box::new(move |requests| {
+            send(
+                &template,
+                requests,
+                layer.layer(service_fn(app)),
+                |request| request,
+            )
+        }),
+        without: Box::new(move |requests| {
+            send(&same, requests, service_fn(app), |request| request)
+        }),
+    }
+}
+
+fn ok(request: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
+    black_box(&request);
+    ready(Ok(Response::new(())))
+}
+
+fn redirect(request: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
+    black_box(&request);
+    let mut response = Response::new(());
+    let location = HeaderValue::from_static("/users/43/edit");
+    response.headers_mut().insert(LOCATION, location);
+    ready(Ok(response))
+}
+
+/// The same by hand, as one would write it first.
+async fn naive(mut request: AxumRequest, next: Next) -> AxumResponse {
+    let uri = request.uri().to_string();
+    if let Some(rest) = uri.strip_prefix(PREFIX) {
+        *request.uri_mut() = rest.parse().expect("it is a URI");
+    }
+    request.extensions_mut().insert(PREFIX.to_owned());
+    let mut response = next.run(request).await;
+    if let Some(location) = response.headers().get(LOCATION) {
+        let location = format!("{PREFIX}{}", location.to_str().expect("it is ASCII"));
+        let location = HeaderValue::from_str(&location).expect("it is a value");
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+fn routes() -> Router {
+    Router::new().route("/users/{id}/", any(|| async {}))
+}
+
+/// `service` around `routes()`, and `routes()` alone.
+fn routed<S>(name: &'static str, template: Template, service: S) -> Case
+where
+    S: Service<AxumRequest, Response = AxumResponse, Error = Infallible> + Clone + 'static,
+{
+    let body = |request: Request<()>| request.map(|()| Body::empty());
+    let flat = Template::new(STRIPPED, &[]);
+    Case {
+        name,
+        budget: None,
+        with_layer: Box::new(move |requests| send(&template, requests, service.clone(), body)),
+        without: Box::new(move |requests| send(&flat, requests, routes(), body)),
+    }
+}
+
+fn send<S, B, ResBody>(
+    template: &Template,
+    requests: usize,
+    mut service: S,
+    body: impl Fn(Request<()>) -> Request<B>,
+) where
+    S: Service<Request<B>, Response = Response<ResBody>, Error: Debug>,
+{
+    for _ in 0..requests {
+        let request = body(template.request());
+        let response = service.call(black_box(request)).now_or_never();
+        let response = response.expect("the app answers at once");
+        black_box(response.expect("the app does not fail"));
+    }
+}

@@ -1,0 +1,84 @@
+//! Instructions and allocations of one request, above those of the same service without the layer.
+
+use crate::cases::{self, Case, NORMALIZE_PATH};
+use std::{env, process::Command};
+
+/// Requests in the shorter of two runs, and how many more in the longer one: the difference has no
+/// start-up in it.
+const SHORT: usize = 20;
+const MORE: usize = 100;
+
+struct Cost {
+    instructions: f64,
+    allocations: f64,
+}
+
+/// Prints the table; with `check`, ends the program with status 1 if a row is over its budget.
+pub(crate) fn print(check: bool) {
+    let cases = cases::all();
+    let normalize_path = cases.iter().find(|case| case.name == NORMALIZE_PATH);
+    let unit = cost(normalize_path.expect("it is there")).instructions;
+    let mut over_budget = Vec::new();
+
+    println!("| | instructions | × NormalizePath | at most | allocations | at most |");
+    println!("|---|--:|--:|--:|--:|--:|");
+    for case in &cases {
+        let Cost {
+            instructions,
+            allocations,
+        } = cost(case);
+        let ratio = instructions / unit;
+        let (at_most, allocations_at_most) = match case.budget {
+            Some(budget) => (budget.ratio.to_string(), budget.allocations.to_string()),
+            None => Default::default(),
+        };
+        let name = case.name;
+        println!(
+            "| {name} | {instructions:.0} | {ratio:.3} | {at_most} | {allocations:.0} | {allocations_at_most} |"
+        );
+        let is_over =
+            |budget: cases::Budget| ratio > budget.ratio || allocations > budget.allocations as f64;
+        if case.budget.is_some_and(is_over) {
+            over_budget.push(name);
+        }
+    }
+    if check && !over_budget.is_empty() {
+        eprintln!("over budget: {}", over_budget.join(", "));
+        std::process::exit(1);
+    }
+}
+
+fn cost(case: &Case) -> Cost {
+    let instructions = |with_layer| {
+        let more = instructions(case.name, with_layer, SHORT + MORE);
+        (more - instructions(case.name, with_layer, SHORT)) / MORE as f64
+    };
+    let allocations = |with_layer| {
+        let count = |requests| {
+            let info = allocation_counter::measure(|| case.run(with_layer, requests));
+            info.count_total as f64
+        };
+        (count(SHORT + MORE) - count(SHORT)) / MORE as f64
+    };
+    Cost {
+        instructions: instructions(true) - instructions(false),
+        allocations: allocations(true) - allocations(false),
+    }
+}
+
+/// The instructions of a whole run of this program, as callgrind counts them.
+fn instructions(case: &str, with_layer: bool, requests: usize) -> f64 {
+    let program = env::current_exe().expect("this program has a path");
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    valgrind.arg(program).arg("run");
+    valgrind.args([case, &requests.to_string()]);
+    if with_layer {
+        valgrind.arg("--with-layer");
+    }
+    let output = valgrind.output().expect("valgrind is installed");
+    let report = String::from_utf8_lossy(&output.stderr);
+    let collected = report.split("Collected :").nth(1);
+    let count = collected.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+    count.unwrap_or_else(|| panic!("valgrind: {report}"))
+}

@@ -1,0 +1,60 @@
+//! A request as hyper makes it: its URI and its header values are slices of one buffer.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request, Uri};
+
+const HEADERS: [(&str, &str); 10] = [
+    ("host", "app.example"),
+    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:130.0)"),
+    ("accept", "text/html,application/xhtml+xml"),
+    ("accept-language", "en-US,en;q=0.5"),
+    ("accept-encoding", "gzip, deflate, br"),
+    ("referer", "https://app.example/start"),
+    ("cookie", "session=0123456789abcdef"),
+    ("x-forwarded-for", "192.0.2.7"),
+    ("x-forwarded-proto", "https"),
+    ("cache-control", "no-cache"),
+];
+
+/// A foreign extension, such as a server's `ConnectInfo`.
+#[derive(Clone, Copy)]
+#[allow(dead_code)] // It is only carried along.
+struct Foreign(u32);
+
+/// A request to be made many times.
+pub(crate) struct Template {
+    uri: Bytes,
+    headers: Vec<(HeaderName, Bytes)>,
+}
+
+impl Template {
+    /// `GET uri` with ten headers and those of `more`.
+    pub(crate) fn new(uri: &str, more: &[(&str, &str)]) -> Self {
+        let lines = HEADERS.iter().chain(more);
+        let buffer: Vec<&str> = lines.clone().map(|(_, value)| *value).collect();
+        let buffer = Bytes::from([uri, &buffer.concat()].concat());
+        let mut rest = buffer.clone();
+        let uri = rest.split_to(uri.len());
+        let headers = lines.map(|(name, value)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("it is a name");
+            (name, rest.split_to(value.len()))
+        });
+        Self {
+            uri,
+            headers: headers.collect(),
+        }
+    }
+
+    pub(crate) fn request(&self) -> Request<()> {
+        let mut request = Request::new(());
+        *request.uri_mut() = Uri::from_maybe_shared(self.uri.clone()).expect("it is a URI");
+        let headers = request.headers_mut();
+        headers.reserve(self.headers.len());
+        for (name, value) in &self.headers {
+            let value = HeaderValue::from_maybe_shared(value.clone()).expect("it is a value");
+            headers.append(name, value);
+        }
+        request.extensions_mut().insert(Foreign(7));
+        request
+    }
+}
