@@ -49,36 +49,53 @@ pub(crate) fn print(check: bool) {
 }
 
 fn cost(case: &Case) -> Cost {
-    let instructions = |with_layer| {
-        let more = instructions(case.name, with_layer, SHORT + MORE);
-        (more - instructions(case.name, with_layer, SHORT)) / MORE as f64
-    };
-    let allocations = |with_layer| {
-        let count = |requests| {
-            let info = allocation_counter::measure(|| case.run(with_layer, requests));
-            info.count_total as f64
+    let cost = |tool: Tool| {
+        let per_request = |with_layer| {
+            let count = |requests| tool.count(case.name, with_layer, requests);
+            (count(SHORT + MORE) - count(SHORT)) / MORE as f64
         };
-        (count(SHORT + MORE) - count(SHORT)) / MORE as f64
+        per_request(true) - per_request(false)
     };
     Cost {
-        instructions: instructions(true) - instructions(false),
-        allocations: allocations(true) - allocations(false),
+        instructions: cost(CALLGRIND),
+        allocations: cost(MEMCHECK),
     }
 }
 
-/// The instructions of a whole run of this program, as callgrind counts them.
-fn instructions(case: &str, with_layer: bool, requests: usize) -> f64 {
-    let program = env::current_exe().expect("this program has a path");
-    let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    valgrind.arg(program).arg("run");
-    valgrind.args([case, &requests.to_string()]);
-    if with_layer {
-        valgrind.arg("--with-layer");
+/// A tool of valgrind, and the words before and after the number that it prints.
+struct Tool {
+    name: &'static str,
+    before: &'static str,
+}
+
+const CALLGRIND: Tool = Tool {
+    name: "callgrind",
+    before: "Collected :",
+};
+const MEMCHECK: Tool = Tool {
+    name: "memcheck",
+    before: "total heap usage:",
+};
+
+impl Tool {
+    /// What the tool counts in a whole run of this program.
+    fn count(&self, case: &str, with_layer: bool, requests: usize) -> f64 {
+        let program = env::current_exe().expect("this program has a path");
+        let mut valgrind = Command::new("valgrind");
+        valgrind.arg(format!("--tool={}", self.name));
+        if self.name == CALLGRIND.name {
+            valgrind.arg("--callgrind-out-file=/dev/null");
+        }
+        valgrind.arg(program).arg("run");
+        valgrind.args([case, &requests.to_string()]);
+        if with_layer {
+            valgrind.arg("--with-layer");
+        }
+        let output = valgrind.output().expect("valgrind is installed");
+        let report = String::from_utf8_lossy(&output.stderr);
+        let number = report.split(self.before).nth(1);
+        let number = number.and_then(|rest| rest.split_whitespace().next());
+        let number = number.and_then(|number| number.replace(',', "").parse().ok());
+        number.unwrap_or_else(|| panic!("valgrind: {report}"))
     }
-    let output = valgrind.output().expect("valgrind is installed");
-    let report = String::from_utf8_lossy(&output.stderr);
-    let collected = report.split("Collected :").nth(1);
-    let count = collected.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    count.unwrap_or_else(|| panic!("valgrind: {report}"))
 }
