@@ -110,76 +110,91 @@ where
 fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnResponse> {
     if config.is_noop() {
         let reflects = uri::reflects_as_network_path(request.uri().path());
-        return reflects.then(|| OnResponse {
-            config: Arc::clone(config),
-            rewrite: None,
-            is_unstripped: false,
-            base: Base::reflected(),
-        });
+        let on_response = || OnResponse::new(config, None, Base::reflected(), false);
+        return reflects.then(on_response).flatten();
     }
     let outer: Option<RootPath> = request.extensions().get().cloned();
     // Never there without a root path, so that an app with one layer pays for one look-up.
     let inherited = outer.as_ref().and_then(|_| request.extensions().get());
     let mut inherited: Inherited = inherited.cloned().unwrap_or_default();
+    let is_mounted = nest::is_mounted(request.extensions());
 
-    let part = Part::new(config, request, inherited.accounted);
-    let outer_len = outer.as_ref().map_or(0, |outer| outer.as_str().len());
-    let root_path = match outer {
-        None => part.root_path,
-        // If both together are too long, the part counts as none.
-        Some(outer) => outer.concat(&part.root_path).unwrap_or(outer),
+    let part = Part::new(config, request, outer.as_ref(), inherited.accounted);
+    let (outer_len, root_path) = match outer {
+        None => (0, part.root_path),
+        Some(outer) => {
+            let root_path = outer.concat(&part.root_path);
+            // If both together are too long, the part counts as none.
+            (outer.as_str().len(), root_path.unwrap_or(outer))
+        }
     };
     let own = &root_path.as_str()[outer_len..];
+    let adds = !own.is_empty();
 
-    let received = request.uri().scheme().map(|_| request.uri().clone());
-    let has_stripped = part.strips && !own.is_empty() && uri::strip_from(request.uri_mut(), own);
+    let has_stripped = part.strips && adds && uri::strip_from(request.uri_mut(), own);
+    let is_unstripped = WarnOnce::ENABLED
+        && (adds && !has_stripped && !config.nested)
+        && uri::is_under(request.uri().path().as_bytes(), own.as_bytes());
 
-    let hands_on = inherited.update(config, request, !own.is_empty(), has_stripped);
-    if hands_on || !own.is_empty() {
+    let accounts = is_mounted && (config.nested || adds) || has_stripped && config.wraps_router;
+    if accounts {
+        let accounted = nest::accounted_for(request, inherited.accounted);
+        // A configured root path replaces the mount.
+        inherited.accounted = if config.nested {
+            accounted
+        } else {
+            accounted.without_mount()
+        };
+    }
+    if config.rewrite.is_some() {
+        inherited.rewrite.clone_from(&config.rewrite);
+    }
+    let hands_on = accounts || config.rewrite.is_some();
+    if adds || hands_on {
         put(request.extensions_mut(), root_path.clone());
     }
     if hands_on {
         put(request.extensions_mut(), inherited.clone());
     }
 
-    let mount_at = root_path.as_str().strip_suffix(part.mount.as_str());
-    let mount_at = mount_at.filter(|_| !part.mount.is_empty()).map(str::len);
-    let unusual = Unusual {
-        reflects_as_network_path: reflects_as_network_path(request),
-        mount_as_received: part.mount_as_received.filter(|_| mount_at.is_some()),
-        request_url: received.map(|received| {
-            let original = nest::original_uri(request.extensions());
-            RequestUrl::new(received, request.uri(), original)
-        }),
-    };
-    let is_unstripped = WarnOnce::ENABLED
-        && !(own.is_empty() || has_stripped || config.nested)
-        && uri::is_under(request.uri().path().as_bytes(), own.as_bytes());
-    let on_response = OnResponse {
-        config: Arc::clone(config),
-        rewrite: inherited.rewrite,
-        is_unstripped,
-        base: Base {
-            // What a layer does not add, the outer layers do.
-            root_path: if own.is_empty() && config.rewrite.is_none() {
-                RootPath::EMPTY
-            } else {
-                root_path
-            },
-            mount_at: mount_at.unwrap_or(outer_len),
-            unusual: unusual.boxed(),
+    let mount_at = root_path.as_str().len() - if adds { part.mount_len } else { 0 };
+    let base = Base {
+        mount_at,
+        // What a layer does not add, the outer layers do.
+        root_path: if adds || config.rewrite.is_some() {
+            root_path
+        } else {
+            RootPath::EMPTY
         },
+        unusual: unusual(request, is_mounted, has_stripped, part.mount_as_received),
     };
-    (!on_response.is_noop()).then_some(on_response)
+    OnResponse::new(config, inherited.rewrite, base, is_unstripped)
 }
 
-/// Whether the app may reflect a network-path reference: from the path that it sees, or in a mount
-/// from the original one.
-fn reflects_as_network_path<B>(request: &Request<B>) -> bool {
+/// What only an unusual request has.
+fn unusual<B>(
+    request: &Request<B>,
+    is_mounted: bool,
+    has_stripped: bool,
+    mount_as_received: Option<Box<str>>,
+) -> Option<Box<Unusual>> {
     let original = || nest::original_uri(request.extensions());
-    uri::reflects_as_network_path(request.uri().path())
-        || nest::is_mounted(request.extensions())
-            && original().is_some_and(|uri| uri::reflects_as_network_path(uri.path()))
+    // A mounted app may reflect the original path too.
+    let reflects_as_network_path = uri::reflects_as_network_path(request.uri().path())
+        || is_mounted && original().is_some_and(|uri| uri::reflects_as_network_path(uri.path()));
+    let is_absolute = request.uri().scheme().is_some();
+    if !(reflects_as_network_path || is_absolute || mount_as_received.is_some()) {
+        return None;
+    }
+    Some(Box::new(Unusual {
+        reflects_as_network_path,
+        mount_as_received,
+        request_url: is_absolute.then(|| RequestUrl {
+            uri: request.uri().clone(),
+            has_stripped,
+            original: original().cloned(),
+        }),
+    }))
 }
 
 /// What one layer adds to the root path.
@@ -188,22 +203,25 @@ struct Part {
     root_path: RootPath,
     /// Whether to strip it from the request path.
     strips: bool,
-    /// In a nested layer, the mount that references may carry, and as the client wrote it if the
-    /// root path has it percent-encoded.
-    mount: RootPath,
+    /// The length of the mount at the end of the whole root path: references may carry it alone.
+    mount_len: usize,
+    /// As the client wrote it, if the root path has it percent-encoded.
     mount_as_received: Option<Box<str>>,
 }
 
 impl Part {
-    fn new<B>(config: &Config, request: &Request<B>, accounted: Accounted) -> Self {
+    fn new<B>(
+        config: &Config,
+        request: &Request<B>,
+        outer: Option<&RootPath>,
+        accounted: Accounted,
+    ) -> Self {
         if config.nested {
-            return Self::mounted(request, accounted).unwrap_or_default();
+            let outer = outer.map_or("", RootPath::as_str);
+            let mount = nest::mount(request, accounted);
+            let part = mount.and_then(|mount| Self::mounted(mount, outer));
+            return part.unwrap_or_default();
         }
-        let part = |root_path, strips| Self {
-            root_path,
-            strips,
-            ..Self::default()
-        };
         // After routing, a path that begins with the root path is a route of the app's own.
         let strips =
             config.strips && (config.wraps_router || !nest::is_routed(request.extensions()));
@@ -211,24 +229,37 @@ impl Part {
             let found = forwarded.read_or_reuse(request, &config.root_path);
             config.warn_once.forwarded(forwarded.header(), &found);
             if let Forwarded::Used(root_path) = found {
-                return part(root_path, strips && !forwarded.implies_stripped());
+                return Self::configured(root_path, strips && !forwarded.implies_stripped());
             }
         }
-        part(config.root_path.clone(), strips)
+        Self::configured(config.root_path.clone(), strips)
     }
 
-    fn mounted<B>(request: &Request<B>, accounted: Accounted) -> Option<Self> {
-        let Mount { own, whole } = nest::mount(request, accounted)?;
+    fn configured(root_path: RootPath, strips: bool) -> Self {
+        Self {
+            strips,
+            mount_len: root_path.as_str().len(),
+            mount_as_received: None,
+            root_path,
+        }
+    }
+
+    /// `outer` is the root path of the outer layers.
+    fn mounted(Mount { own, whole }: Mount<'_>, outer: &str) -> Option<Self> {
         let root_path = RootPath::from_mount(own)?;
-        let mount = match own.len() == whole.len() {
-            true => root_path.clone(),
-            false => RootPath::from_mount(whole).unwrap_or_default(),
+        let is_at_end = |mount: &RootPath| {
+            let before = mount.as_str().strip_suffix(root_path.as_str());
+            before.is_some_and(|before| outer.ends_with(before))
+        };
+        let mount = match RootPath::from_mount(whole).filter(is_at_end) {
+            Some(mount) => (mount.as_str().len(), (mount != whole).then_some(whole)),
+            None => (root_path.as_str().len(), (root_path != own).then_some(own)),
         };
         Some(Self {
             root_path,
             strips: false,
-            mount_as_received: (mount != whole).then(|| whole.into()),
-            mount,
+            mount_len: mount.0,
+            mount_as_received: mount.1.map(Into::into),
         })
     }
 }
@@ -241,34 +272,11 @@ struct Inherited {
     accounted: Accounted,
 }
 
-impl Inherited {
-    /// Adds what inner layers have to know of this one; returns whether there is anything.
-    fn update<B>(
-        &mut self,
-        config: &Config,
-        request: &Request<B>,
-        adds_root_path: bool,
-        has_stripped: bool,
-    ) -> bool {
-        let is_mounted = nest::is_mounted(request.extensions());
-        let accounts =
-            is_mounted && (config.nested || adds_root_path) || has_stripped && config.wraps_router;
-        if accounts {
-            self.accounted = nest::accounted_for(request, self.accounted);
-            if !config.nested {
-                // The root path of this layer replaces the mount.
-                self.accounted = self.accounted.without_mount();
-            }
-        }
-        if config.rewrite.is_some() {
-            self.rewrite.clone_from(&config.rewrite);
-        }
-        accounts || config.rewrite.is_some()
-    }
-}
-
-/// Overwriting is cheaper than inserting.
-fn put<T: Clone + Send + Sync + 'static>(extensions: &mut Extensions, value: T) {
+/// Overwrites the value that is there, which is cheaper than inserting another one.
+fn put<T>(extensions: &mut Extensions, value: T)
+where
+    T: Clone + Send + Sync + 'static,
+{
     match extensions.get_mut() {
         Some(place) => *place = value,
         None => drop(extensions.insert(value)),
@@ -287,34 +295,49 @@ struct OnResponse {
 }
 
 impl OnResponse {
+    /// `None` if there is nothing to do.
+    fn new(
+        config: &Arc<Config>,
+        rewrite: Option<Arc<Rewrite>>,
+        base: Base,
+        is_unstripped: bool,
+    ) -> Option<Self> {
+        let rewrites = match &rewrite {
+            Some(rewrite) => !rewrite.is_noop(&base),
+            None => !base.root_path.is_empty(),
+        };
+        let is_needed =
+            rewrites || is_unstripped || base.reflects_as_network_path() || config.vary().is_some();
+        is_needed.then(|| Self {
+            config: Arc::clone(config),
+            rewrite,
+            base,
+            is_unstripped,
+        })
+    }
+
     fn apply<B>(&self, response: &mut Response<B>) {
-        if self.is_unstripped && response.status() == StatusCode::NOT_FOUND {
-            self.config
-                .warn_once
-                .prefix_not_stripped(&self.base.root_path);
+        let Self {
+            config,
+            rewrite,
+            base,
+            is_unstripped,
+        } = self;
+        if *is_unstripped && response.status() == StatusCode::NOT_FOUND {
+            config.warn_once.prefix_not_stripped(&base.root_path);
         }
         let headers = response.headers_mut();
-        if let Some(vary) = self.config.vary() {
+        if let Some(vary) = config.vary() {
             add_vary(headers, vary);
         }
         if headers.is_empty() {
             return;
         }
-        if self.base.reflects_as_network_path() {
-            Rewrite::shared_default().apply(headers, &Base::reflected());
+        let default = Rewrite::shared_default();
+        if base.reflects_as_network_path() {
+            default.apply(headers, &Base::reflected());
         }
-        self.rewrite().apply(headers, &self.base);
-    }
-
-    fn rewrite(&self) -> &Rewrite {
-        self.rewrite.as_deref().unwrap_or(Rewrite::shared_default())
-    }
-
-    fn is_noop(&self) -> bool {
-        self.rewrite().is_noop(&self.base)
-            && !self.base.reflects_as_network_path()
-            && !self.is_unstripped
-            && self.config.vary().is_none()
+        rewrite.as_deref().unwrap_or(default).apply(headers, base);
     }
 }
 

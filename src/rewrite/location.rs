@@ -29,22 +29,12 @@ pub(crate) struct Unusual {
 /// The URL of a request that has scheme and authority in its URI. Redirects to itself carry them.
 #[derive(Debug)]
 pub(crate) struct RequestUrl {
-    /// As this layer received it.
-    received: Uri,
-    /// As the app saw it, if this layer stripped the root path.
-    stripped: Option<Uri>,
-    /// As the outermost router received it, if routers removed a mount.
-    original: Option<Uri>,
-}
-
-impl Unusual {
-    /// `None` if nothing is unusual.
-    pub(crate) fn boxed(self) -> Option<Box<Self>> {
-        let is_unusual = self.reflects_as_network_path
-            || self.mount_as_received.is_some()
-            || self.request_url.is_some();
-        is_unusual.then(|| Box::new(self))
-    }
+    /// As the app saw it.
+    pub(crate) uri: Uri,
+    /// Whether the layer stripped its root path from it.
+    pub(crate) has_stripped: bool,
+    /// As the outermost router received it.
+    pub(crate) original: Option<Uri>,
 }
 
 impl Base {
@@ -125,36 +115,29 @@ fn path_in_app<'a>(reference: &'a [u8], base: &Base, own_origins: &[Origin]) -> 
         });
     }
     let request_url = base.unusual.as_ref()?.request_url.as_ref()?;
-    request_url.path_of(reference).filter(|_| has_root_path)
+    let own = &base.root_path.as_str()[base.mount_at..];
+    request_url
+        .path_of(reference, own)
+        .filter(|_| has_root_path)
 }
 
 impl RequestUrl {
-    /// `uri` is the one that the app sees, `original` the one that the outermost router received.
-    pub(crate) fn new(received: Uri, uri: &Uri, original: Option<&Uri>) -> Self {
-        let other_path = |uri: &&Uri| uri.path() != received.path();
-        Self {
-            stripped: Some(uri).filter(other_path).cloned(),
-            original: original.filter(other_path).cloned(),
-            received,
-        }
-    }
-
     /// The path, query and fragment of a reference to this very URL, give or take one trailing
-    /// slash and the query.
-    fn path_of<'a>(&self, reference: &'a [u8]) -> Option<&'a [u8]> {
-        let rest = reference.strip_prefix(self.received.scheme_str()?.as_bytes())?;
+    /// slash and the query. `own` is the root path of the layer.
+    fn path_of<'a>(&self, reference: &'a [u8], own: &str) -> Option<&'a [u8]> {
+        let rest = reference.strip_prefix(self.uri.scheme_str()?.as_bytes())?;
         let rest = rest.strip_prefix(b"://")?;
-        let rest = rest.strip_prefix(self.received.authority()?.as_str().as_bytes())?;
+        let rest = rest.strip_prefix(self.uri.authority()?.as_str().as_bytes())?;
         let path = rest.split(|byte| matches!(byte, b'?' | b'#')).next()?;
 
-        let own = [
-            Some(&self.received),
-            self.stripped.as_ref(),
-            self.original.as_ref(),
-        ];
-        let mut own = own.into_iter().flatten().map(|uri| uri.path().as_bytes());
-        own.any(|own| without_slash(own) == without_slash(path))
-            .then_some(rest)
+        let is = |uri: &Uri, path| without_slash(path) == without_slash(uri.path().as_bytes());
+        let unstripped = path
+            .strip_prefix(own.as_bytes())
+            .filter(|_| self.has_stripped);
+        let is_self = is(&self.uri, path)
+            || unstripped.is_some_and(|path| is(&self.uri, path))
+            || self.original.as_ref().is_some_and(|uri| is(uri, path));
+        is_self.then_some(rest)
     }
 }
 
