@@ -42,7 +42,10 @@ fn find_reference(value: &[u8]) -> Option<Range<usize>> {
         }
         _ => (start, value.len()),
     };
-    Some(start..end)
+    // The URL parser removes white space at both ends, inside quotes as well.
+    let reference = &value[start..end];
+    let start = end - reference.trim_ascii_start().len();
+    Some(start..start + reference.trim_ascii().len())
 }
 
 /// The length of `url=` at the beginning of `value`, with white space before the `=`.
@@ -62,10 +65,13 @@ mod tests {
         for (value, expected) in [
             ("5; url=/next", Some("/next")),
             ("0;URL=/next", Some("/next")),
-            ("0, url = /next?a=1;b=2 ", Some("/next?a=1;b=2 ")),
+            ("0, url = /next?a=1;b=2 ", Some("/next?a=1;b=2")),
             ("5;url=\"/next\"", Some("/next")),
             ("5;url='/next' rest", Some("/next")),
             ("5;url='/next", Some("/next")),
+            ("5;url=\" /next\t\"", Some("/next")),
+            ("5;url='\t/next", Some("/next")),
+            ("5;url=\" \"", Some("")),
             ("5; '/next'", Some("/next")),
             ("5; /next", Some("/next")),
             ("5 /next", Some("/next")),
