@@ -198,6 +198,23 @@ async fn swagger_2_has_a_base_path() {
 }
 
 #[tokio::test]
+async fn swagger_2_with_a_host_keeps_its_base_path() {
+    for document in [
+        r#"{"swagger":"2.0","host":"api.example.com","basePath":"/v2"}"#,
+        r#"{"swagger":"2.0","basePath":"/","host":"api.example.com:8443"}"#,
+        r#"{"swagger":"2.0","host":"api.example.com"}"#,
+        r#"{"swagger":"2.0","host":null,"basePath":"/v2","host":"api.example.com"}"#,
+    ] {
+        assert_eq!(edited(stack("/api/v1"), document).await, document);
+    }
+    for host in ["null", "\"\"", "1"] {
+        let document = format!(r#"{{"swagger":"2.0","host":{host},"basePath":"/v2"}}"#);
+        let expected = document.replace("/v2", "/api/v1/v2");
+        assert_eq!(edited(stack("/api/v1"), &document).await, expected);
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_such_document_passes_as_it_is() {
     for document in [
         "",

@@ -89,12 +89,16 @@ fn of_aide(paths: usize) -> String {
 
 /// By hand, as they were written then.
 fn swagger_2(description: &str) -> String {
+    swagger_2_at("", description)
+}
+
+/// `host` is a member with the comma behind it, or nothing.
+fn swagger_2_at(host: &str, description: &str) -> String {
     format!(
         r#"{{
     "swagger": "2.0",
     "info": {{ "title": "by hand", "version": "1.0", "description": "{description}" }},
-    "host": "api.example.com",
-    "basePath": "/v2",
+    {host}"basePath": "/v2",
     "schemes": [ "https" ],
     "paths": {{
         "/app": {{ "get": {{ "responses": {{ "200": {{ "description": "Hello" }} }} }} }}
@@ -194,6 +198,13 @@ async fn what_was_valid_is_valid_afterwards() {
             swagger_2(&long),
             "basePath",
             &json!("/api/v1/v2"),
+        ),
+        (
+            "by hand, with a host",
+            "v2.0",
+            swagger_2_at(r#""host": "api.example.com", "#, "x"),
+            "basePath",
+            &json!("/v2"),
         ),
     ] {
         let is_large = name.starts_with("large");

@@ -151,10 +151,15 @@ impl<'a> Edits<'a> {
         Some(())
     }
 
-    /// The `basePath` of [Swagger 2.0], which is `/` if it is not there.
+    /// The `basePath` of [Swagger 2.0], which is `/` if it is not there. With a `host` of its own
+    /// the document describes a server at that host, where this root path does not apply.
     ///
     /// [Swagger 2.0]: https://swagger.io/specification/v2/#swagger-object
     fn base_path(&mut self, document: &Members<'a>, swagger: &RawValue) {
+        let host = document.get("host").and_then(string);
+        if host.is_some_and(|host| !host.is_empty()) {
+            return;
+        }
         match document.get("basePath") {
             Some(json) if matches!(json.get(), "null" | "\"\"") => {
                 self.replace(json, format!("\"{}\"", self.root_path));

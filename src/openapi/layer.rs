@@ -19,11 +19,10 @@ const LIMIT: usize = 16 << 20;
 /// |---|---|---|
 /// | 3.x | `servers` | gets `{"url":"/api/v1"}` as the first entry, unless one is there already |
 /// | 3.x | URLs in `servers` of the document, of path items and of operations that begin with a slash | `/` becomes `/api/v1`, `/v2` becomes `/api/v1/v2` |
-/// | 2.0 | `basePath` | the same |
+/// | 2.0 | `basePath`, unless the document has a `host` | `/` becomes `/api/v1`, `/v2` becomes `/api/v1/v2` |
 ///
 /// Every other byte stays, and the order of keys. Not edited are the servers of callbacks, webhooks
-/// and links, which may be anybody's, the `host` of 2.0, and other URLs, such as `tokenUrl`: write
-/// them relative. Without a root path nothing is edited, and nothing below holds.
+/// and links, which may be anybody's, and other URLs, such as `tokenUrl`: write them relative. Without a root path nothing is edited, and nothing below holds.
 ///
 /// `Content-Length` is that of the edited document; validators, such as `ETag`, are dropped. HEAD
 /// reaches the app as GET, since the length is known only then. Conditions and ranges in the request
