@@ -115,6 +115,14 @@ async fn the_root_path_is_the_first_server() {
             "\r\n\t {\"openapi\":\"3.1.0\"}",
             "\r\n\t {\"openapi\":\"3.1.0\",\"servers\":[{\"url\":\"/api/v1\"}]}",
         ),
+        (
+            "\u{feff}{\"openapi\":\"3.1.0\"}",
+            "\u{feff}{\"openapi\":\"3.1.0\",\"servers\":[{\"url\":\"/api/v1\"}]}",
+        ),
+        (
+            "\u{feff}\n{\"swagger\":\"2.0\"}",
+            "\u{feff}\n{\"swagger\":\"2.0\",\"basePath\":\"/api/v1\"}",
+        ),
     ] {
         assert_eq!(edited(stack("/api/v1"), document).await, expected);
         assert_eq!(edited(stack(""), document).await, document);
@@ -229,7 +237,10 @@ async fn what_is_no_such_document_passes_as_it_is() {
         r#"{"openapi":"3.1.0"} x"#,
         r#"{"openapi":"3.1.0","a":}"#,
         r#"{"a":{"openapi":"3.1.0"}}"#,
-        "\u{feff}{\"openapi\":\"3.1.0\"}",
+        "\u{feff}",
+        "\u{feff}[]",
+        "\u{feff}\u{feff}{\"openapi\":\"3.1.0\"}",
+        " \u{feff}{\"openapi\":\"3.1.0\"}",
     ] {
         assert_eq!(edited(stack("/api/v1"), document).await, document);
     }
@@ -675,11 +686,12 @@ async fn a_document_can_be_compressed_on_either_side() {
 
 #[tokio::test]
 async fn a_body_may_come_slowly() {
+    let document = "\u{feff}{\"openapi\":\"3.1.0\"}";
     let app = service_fn(|_: Request<()>| async {
-        let chunks = ["{\"openapi\"", ":\"3", ".1.0\"", "}"];
-        let chunks = futures_util::stream::iter(chunks).then(|chunk| async move {
+        let bytes = document.bytes().map(|byte| Bytes::copy_from_slice(&[byte]));
+        let chunks = futures_util::stream::iter(bytes).then(|chunk| async move {
             tokio::task::yield_now().await;
-            Ok::<_, Infallible>(Frame::data(Bytes::from_static(chunk.as_bytes())))
+            Ok::<_, Infallible>(Frame::data(chunk))
         });
         tokio::task::yield_now().await;
         let response = Response::builder().header("content-type", "application/json");
@@ -688,6 +700,6 @@ async fn a_body_may_come_slowly() {
     let service = stack("/api/v1").layer(app);
     let response = service.oneshot(get("/openapi.json")).await.unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    let expected = r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}]}"#;
+    let expected = "\u{feff}{\"openapi\":\"3.1.0\",\"servers\":[{\"url\":\"/api/v1\"}]}";
     assert_eq!(body, expected);
 }

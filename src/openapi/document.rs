@@ -17,6 +17,9 @@ const METHODS: [&str; 9] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace", "query",
 ];
 
+/// The byte order mark, which some editors write at the beginning of a UTF-8 file.
+pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// The document for a request under `root_path`; `None` if `document` is not JSON or not an
 /// OpenAPI document, or stays as it is.
 pub(super) fn edit(
@@ -99,7 +102,9 @@ struct Edits<'a> {
 impl<'a> Edits<'a> {
     /// `None` if it is no OpenAPI document.
     fn document_object(&mut self, root_path_in_servers: bool) -> Option<()> {
-        let document = Members::of(self.document)?;
+        // Parsers may ignore it (RFC 8259, section 8.1).
+        let json = self.document.strip_prefix(BYTE_ORDER_MARK);
+        let document = Members::of(json.unwrap_or(self.document))?;
         let version = |key| {
             document
                 .get(key)

@@ -2,7 +2,7 @@
 
 use super::{
     body::{self, ReadBody},
-    document,
+    document::{self, BYTE_ORDER_MARK},
     service::Asked,
     OpenApiBody,
 };
@@ -136,8 +136,8 @@ struct Reading<B: Body> {
     /// What the body said of its length.
     hint: SizeHint,
     read: BytesMut,
-    /// Whether an object has begun in `read`; until then it is white space.
-    has_begun: bool,
+    /// How many bytes of `read` come before the JSON value: a byte order mark and white space.
+    before_json: usize,
     trailers: Option<HeaderMap>,
 }
 
@@ -158,31 +158,40 @@ impl<B: Body> Reading<B> {
             hint: body.size_hint(),
             body: Box::pin(body),
             read: BytesMut::new(),
-            has_begun: false,
+            before_json: 0,
             trailers: None,
         }
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<End<B::Error>> {
         while let Some(frame) = ready!(self.body.as_mut().poll_frame(cx)) {
-            let already = self.read.len();
             match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => self.read.put(data),
                 Ok(Err(frame)) => self.trailers = frame.into_trailers().ok(),
                 Err(error) => return Poll::Ready(End::Failed(error)),
             }
-            if !self.has_begun {
-                match self.read[already..].trim_ascii_start().first() {
-                    None => {}
-                    Some(b'{') => self.has_begun = true,
-                    Some(_) => return Poll::Ready(End::NotOurs),
-                }
-            }
-            if self.read.len() > self.asked.config.limit {
+            let is_other = self.json_start().is_some_and(|byte| byte != b'{');
+            if is_other || self.read.len() > self.asked.config.limit {
                 return Poll::Ready(End::NotOurs);
             }
         }
         Poll::Ready(End::Complete)
+    }
+
+    /// The first byte of the JSON value, once it has been read.
+    fn json_start(&mut self) -> Option<u8> {
+        let mark = BYTE_ORDER_MARK.as_bytes();
+        if self.before_json == 0 {
+            if self.read.len() < mark.len() && mark.starts_with(&self.read) {
+                return None;
+            }
+            if self.read.starts_with(mark) {
+                self.before_json = mark.len();
+            }
+        }
+        let json = self.read[self.before_json..].trim_ascii_start();
+        self.before_json = self.read.len() - json.len();
+        json.first().copied()
     }
 
     fn answer(self, end: End<B::Error>) -> Response<OpenApiBody<B>> {
