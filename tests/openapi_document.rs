@@ -10,11 +10,11 @@ use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use std::{
     convert::Infallible,
     io,
-    pin::Pin,
+    pin::{pin, Pin},
     task::{Context, Poll},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower::{service_fn, Layer, Service, ServiceExt};
+use tower::{limit::ConcurrencyLimitLayer, service_fn, Layer, Service, ServiceExt};
 use tower_http::{compression::CompressionLayer, decompression::DecompressionLayer};
 use tower_root_path::{OpenApiLayer, RootPathLayer};
 
@@ -702,4 +702,20 @@ async fn a_body_may_come_slowly() {
     let body = response.into_body().collect().await.unwrap().to_bytes();
     let expected = "\u{feff}{\"openapi\":\"3.1.0\",\"servers\":[{\"url\":\"/api/v1\"}]}";
     assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn the_inner_future_is_dropped_before_the_body_is_read() {
+    let app = service_fn(|_: Request<()>| async {
+        let (first, len) = (None, 10);
+        let response = Response::builder().header("content-type", "application/json");
+        Ok::<_, Infallible>(response.body(Endless { first, len }).unwrap())
+    });
+    let one_at_a_time = ConcurrencyLimitLayer::new(1);
+    let mut service = (stack("/api/v1"), one_at_a_time).layer(app);
+    service.ready().await.unwrap();
+    let mut reading = pin!(service.call(get("/openapi.json")));
+    assert!(reading.as_mut().now_or_never().is_none());
+    let next = service.ready().now_or_never();
+    assert!(next.is_some(), "the permit is released");
 }

@@ -38,9 +38,18 @@ pin_project! {
         B: Body,
     {
         #[pin]
-        inner: F,
-        asked: Option<Asked>,
-        reading: Option<Reading<B>>,
+        state: State<F, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F, B>
+    where
+        B: Body,
+    {
+        Calling { #[pin] inner: F, asked: Option<Asked> },
+        Reading { reading: Option<Reading<B>> },
     }
 }
 
@@ -49,11 +58,8 @@ where
     B: Body,
 {
     pub(super) fn new(inner: F, asked: Option<Asked>) -> Self {
-        Self {
-            inner,
-            asked,
-            reading: None,
-        }
+        let state = State::Calling { inner, asked };
+        Self { state }
     }
 }
 
@@ -74,26 +80,35 @@ where
     type Output = Result<Response<OpenApiBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut reading = match this.reading.take() {
-            Some(reading) => reading,
-            None => {
-                let response = ready!(this.inner.poll(cx))?;
-                match this.asked.take() {
-                    Some(asked) if asked.may_edit(&response) => Reading::new(asked, response),
-                    Some(Asked { is_head: true, .. }) => {
-                        let (parts, body) = response.into_parts();
-                        return Poll::Ready(Ok(head(parts, body.size_hint())));
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                StateProj::Calling { inner, asked } => {
+                    let response = ready!(inner.poll(cx))?;
+                    match asked.take() {
+                        Some(asked) if asked.may_edit(&response) => {
+                            let reading = Some(Reading::new(asked, response));
+                            // Drops the inner future, and with it what was only for the call,
+                            // such as a permit.
+                            state.set(State::Reading { reading });
+                        }
+                        Some(Asked { is_head: true, .. }) => {
+                            let (parts, body) = response.into_parts();
+                            return Poll::Ready(Ok(head(parts, body.size_hint())));
+                        }
+                        _ => return Poll::Ready(Ok(response.map(OpenApiBody::passing))),
                     }
-                    _ => return Poll::Ready(Ok(response.map(OpenApiBody::passing))),
                 }
-            }
-        };
-        match reading.poll_end(cx) {
-            Poll::Ready(end) => Poll::Ready(Ok(reading.answer(end))),
-            Poll::Pending => {
-                *this.reading = Some(reading);
-                Poll::Pending
+                StateProj::Reading { reading: slot } => {
+                    let mut reading = slot.take().expect("polled after completion");
+                    return match reading.poll_end(cx) {
+                        Poll::Ready(end) => Poll::Ready(Ok(reading.answer(end))),
+                        Poll::Pending => {
+                            *slot = Some(reading);
+                            Poll::Pending
+                        }
+                    };
+                }
             }
         }
     }
