@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::{body::Incoming, server::conn::http1};
@@ -296,34 +296,64 @@ fn a_path_that_no_document_can_be_at_is_refused() {
     }
 }
 
+/// What no longer holds once the bytes are others.
+const VALIDATORS: [&str; 10] = [
+    "etag",
+    "last-modified",
+    "accept-ranges",
+    "content-md5",
+    "content-digest",
+    "repr-digest",
+    "unencoded-digest",
+    "digest",
+    "signature",
+    "signature-input",
+];
+
 #[tokio::test]
-async fn what_is_said_of_the_bytes_goes_where_they_are_edited() {
-    const OF_THE_BYTES: [&str; 7] = [
-        "etag",
-        "last-modified",
-        "accept-ranges",
-        "content-md5",
-        "content-digest",
-        "repr-digest",
-        "digest",
-    ];
-    for (document, left) in [(r#"{"openapi":"3.1.0"}"#, false), ("{}", true)] {
-        let mut response = json(document);
-        response
-            .headers_mut()
-            .insert("cache-control", "no-cache".parse().unwrap());
-        for name in OF_THE_BYTES {
-            response.headers_mut().insert(name, "x".parse().unwrap());
+async fn an_edited_document_has_no_validators_digests_or_signatures() {
+    for (document, is_edited) in [(r#"{"openapi":"3.1.0"}"#, true), ("{}", false)] {
+        for name in VALIDATORS {
+            let mut response = json(document);
+            let headers = response.headers_mut();
+            headers.insert("cache-control", "no-cache".parse().unwrap());
+            headers.insert(name, "x".parse().unwrap());
+            headers.append(name, "y".parse().unwrap());
+            let response = sent(stack("/api/v1"), get("/openapi.json"), response).await;
+            let headers = response.headers();
+            assert_eq!(headers.contains_key(name), !is_edited, "{document} {name}");
+            assert_eq!(headers["cache-control"], "no-cache", "{document} {name}");
         }
-        let response = sent(stack("/api/v1"), get("/openapi.json"), response).await;
-        for name in OF_THE_BYTES {
-            assert_eq!(
-                response.headers().contains_key(name),
-                left,
-                "{document} {name}"
-            );
+    }
+}
+
+#[tokio::test]
+async fn an_edited_document_has_none_of_them_in_its_trailers() {
+    for (document, is_edited) in [(r#"{"openapi":"3.1.0"}"#, true), ("{}", false)] {
+        let app = service_fn(|_: Request<()>| async {
+            let names = VALIDATORS
+                .into_iter()
+                .chain(["x"])
+                .map(HeaderName::from_static);
+            let trailers = names
+                .map(|name| (name, HeaderValue::from_static("y")))
+                .collect();
+            let frames = [
+                Frame::data(Bytes::from(document)),
+                Frame::trailers(trailers),
+            ];
+            let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok::<_, Infallible>)));
+            let response = Response::builder().header("content-type", "application/json");
+            Ok::<_, Infallible>(response.body(body).unwrap())
+        });
+        let service = stack("/api/v1").layer(app);
+        let response = service.oneshot(get("/openapi.json")).await.unwrap();
+        let body = response.into_body().collect().await.unwrap();
+        let trailers = body.trailers().unwrap();
+        for name in VALIDATORS {
+            assert_eq!(trailers.contains_key(name), !is_edited, "{document} {name}");
         }
-        assert_eq!(response.headers()["cache-control"], "no-cache");
+        assert_eq!(trailers["x"], "y");
     }
 }
 

@@ -21,14 +21,18 @@ use std::{
 };
 
 /// What is said of the bytes of a document, and does not hold once they are others.
-const VALIDATORS: [HeaderName; 7] = [
+const VALIDATORS: [HeaderName; 10] = [
     HeaderName::from_static("content-md5"),
     header::ETAG,
     header::LAST_MODIFIED,
     header::ACCEPT_RANGES,
     HeaderName::from_static("content-digest"),
     HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("unencoded-digest"),
     HeaderName::from_static("digest"),
+    // RFC 9421: a signature may cover the digest and the length of the content.
+    HeaderName::from_static("signature"),
+    HeaderName::from_static("signature-input"),
 ];
 
 pin_project! {

@@ -24,7 +24,8 @@ const LIMIT: usize = 16 << 20;
 /// Every other byte stays, and the order of keys. Not edited are the servers of callbacks, webhooks
 /// and links, which may be anybody's, and other URLs, such as `tokenUrl`: write them relative. Without a root path nothing is edited, and nothing below holds.
 ///
-/// `Content-Length` is that of the edited document; validators, such as `ETag`, are dropped. HEAD
+/// `Content-Length` is that of the edited document; validators (such as `ETag`), digests and signatures of the message are
+/// dropped. HEAD
 /// reaches the app as GET, since the length is known only then. Conditions and ranges in the request
 /// are not passed on, and no coding is accepted, since only the whole document in plain bytes can be
 /// edited. What is larger than the [`limit`](Self::limit), compressed all the same, or no such
