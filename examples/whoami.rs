@@ -134,6 +134,15 @@ impl Args {
         };
         self.origin.iter().cloned().fold(rewrite, Rewrite::origin)
     }
+
+    fn servers(&self) -> Servers {
+        let servers = Servers::new(self.server.clone());
+        if self.no_root_path_in_servers {
+            servers.without_root_path()
+        } else {
+            servers
+        }
+    }
 }
 
 /// What the handlers need to know.
@@ -152,8 +161,7 @@ async fn main() {
 fn router(args: &Args) -> Router {
     let state = Arc::new(Whoami {
         forwarded: args.forwarded(),
-        servers: Servers::new(args.server.clone())
-            .root_path_in_servers(!args.no_root_path_in_servers),
+        servers: args.servers(),
     });
     let sub_app = app(Arc::clone(&state)).layer(RootPathLayer::nested());
     let files = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/files");

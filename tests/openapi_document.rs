@@ -132,7 +132,7 @@ async fn the_root_path_is_the_first_server() {
 #[tokio::test]
 async fn the_root_path_can_be_left_out() {
     let layers = || {
-        let document = OpenApiLayer::new("/openapi.json").root_path_in_servers(false);
+        let document = OpenApiLayer::new("/openapi.json").without_root_path();
         (RootPathLayer::new("/api/v1"), document)
     };
     let none = r#"{"openapi":"3.1.0"}"#;
@@ -144,6 +144,10 @@ async fn the_root_path_can_be_left_out() {
         )
         .await,
         r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"},{"url":"/api/v1/v2"}]}"#
+    );
+    assert_eq!(
+        edited(layers(), r#"{"swagger":"2.0"}"#).await,
+        r#"{"swagger":"2.0","basePath":"/api/v1"}"#
     );
 }
 

@@ -19,8 +19,11 @@ fn every_vector_holds() {
     for case in vectors("openapi_servers") {
         let id = &case["id"];
         let servers = case["own_servers"].as_array().unwrap().iter().map(server);
-        let servers = Servers::new(servers)
-            .root_path_in_servers(case["root_path_in_servers"].as_bool().unwrap());
+        let servers = match case["root_path_in_servers"].as_bool() {
+            Some(true) => Servers::new(servers),
+            Some(false) => Servers::new(servers).without_root_path(),
+            None => panic!("{id}"),
+        };
         let root_path: RootPath = case["configured"].as_str().unwrap().parse().unwrap();
         assert_eq!(json!(servers.list(&root_path)), case["servers"], "{id}");
         // FastAPI's own list where the two agree, so that the vectors are checked as well.

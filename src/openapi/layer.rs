@@ -105,11 +105,15 @@ impl OpenApiLayer {
         self.with(|config| config.paths.push(path))
     }
 
-    /// Whether the root path has an entry of its own in the `servers` of the document, as in
-    /// FastAPI; it has unless told otherwise.
+    /// Adds no entry for the root path to the `servers` of the document: FastAPI's
+    /// `root_path_in_servers=False`.
+    ///
+    /// Entries of the document that begin with a slash still get the root path, and so does the
+    /// `basePath` of 2.0.
+    #[doc(alias = "root_path_in_servers")]
     #[must_use]
-    pub fn root_path_in_servers(self, root_path_in_servers: bool) -> Self {
-        self.with(|config| config.root_path_in_servers = root_path_in_servers)
+    pub fn without_root_path(self) -> Self {
+        self.with(|config| config.root_path_in_servers = false)
     }
 
     /// How many bytes of a document are held at most; 16 MiB unless told otherwise. A larger one

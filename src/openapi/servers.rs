@@ -46,10 +46,22 @@ impl Servers {
         }
     }
 
-    /// Whether the root path has an entry of its own, as in FastAPI; it has unless told otherwise.
+    /// Leaves the entry for the root path out of the list: FastAPI's
+    /// `root_path_in_servers=False`.
+    ///
+    /// Own entries that begin with a slash still get the root path.
+    ///
+    /// ```
+    /// use tower_root_path::{RootPath, Server, Servers};
+    ///
+    /// let servers = Servers::new([Server::new("/v2")]).without_root_path();
+    /// let list = servers.list(&RootPath::from_static("/api/v1"));
+    /// assert_eq!(list, [Server::new("/api/v1/v2")]);
+    /// ```
+    #[doc(alias = "root_path_in_servers")]
     #[must_use]
-    pub fn root_path_in_servers(mut self, root_path_in_servers: bool) -> Self {
-        self.root_path_in_servers = root_path_in_servers;
+    pub fn without_root_path(mut self) -> Self {
+        self.root_path_in_servers = false;
         self
     }
 
