@@ -18,6 +18,8 @@ mod aide;
 #[cfg(feature = "axum")]
 mod axum;
 mod forwarded;
+#[cfg(feature = "openapi")]
+mod json;
 mod layer;
 mod openapi;
 mod rewrite;

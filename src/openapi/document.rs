@@ -2,13 +2,12 @@
 //! else.
 
 use super::servers::{is_root_path, public_url};
-use crate::RootPath;
-use serde::{
-    de::{MapAccess, Visitor},
-    Deserialize, Deserializer,
+use crate::{
+    json::{string, Edits, Object},
+    RootPath,
 };
 use serde_json::value::RawValue;
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{borrow::Cow, ops::Range};
 
 /// The operations of a path item ([OpenAPI 3.2][oas]).
 ///
@@ -31,80 +30,33 @@ pub(super) fn edit(
         return None;
     }
     let text = std::str::from_utf8(document).ok()?;
-    let mut edits = Edits {
+    let mut editor = Editor {
         document: text,
         root_path,
-        edits: Vec::new(),
+        edits: Edits::new(text),
     };
-    edits.document_object(root_path_in_servers)?;
-    edits.apply()
-}
-
-/// The members of a JSON object, in their order.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    fn of(json: &'a str) -> Option<Self> {
-        serde_json::from_str(json).ok()
-    }
-
-    fn get(&self, key: &str) -> Option<&'a RawValue> {
-        // Of several the last one counts, as for most readers.
-        let mut members = self.0.iter().rev();
-        Some(members.find(|(name, _)| name == key)?.1)
-    }
-}
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(Key(key)) = map.next_key()? {
-                    members.push((key, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(Object)
-    }
+    editor.document_object(root_path_in_servers)?;
+    editor.edits.apply()
 }
 
 /// The members of what may be a JSON object.
 fn members(json: Option<&RawValue>) -> impl Iterator<Item = (Cow<'_, str>, &RawValue)> {
-    let object = json.and_then(|json| Members::of(json.get()));
-    object.into_iter().flat_map(|object| object.0)
+    let object = json.and_then(|json| Object::parse(json.get()));
+    object.into_iter().flatten()
 }
 
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-fn string(json: &RawValue) -> Option<Cow<'_, str>> {
-    let Key(string) = serde_json::from_str(json.get()).ok()?;
-    Some(string)
-}
-
-struct Edits<'a> {
+struct Editor<'a> {
     document: &'a str,
     root_path: &'a RootPath,
-    edits: Vec<(Range<usize>, String)>,
+    edits: Edits<'a>,
 }
 
-impl<'a> Edits<'a> {
+impl<'a> Editor<'a> {
     /// `None` if it is no OpenAPI document.
     fn document_object(&mut self, root_path_in_servers: bool) -> Option<()> {
         // Parsers may ignore it (RFC 8259, section 8.1).
         let json = self.document.strip_prefix(BYTE_ORDER_MARK);
-        let document = Members::of(json.unwrap_or(self.document))?;
+        let document = Object::parse(json.unwrap_or(self.document))?;
         let version = |key| {
             document
                 .get(key)
@@ -148,7 +100,7 @@ impl<'a> Edits<'a> {
             }
         }
         let components = document.get("components");
-        let components = components.and_then(|components| Members::of(components.get()));
+        let components = components.and_then(|components| Object::parse(components.get()));
         let reusable = components.and_then(|components| components.get("pathItems"));
         for (_, path_item) in members(reusable) {
             self.path_item(path_item);
@@ -160,7 +112,7 @@ impl<'a> Edits<'a> {
     /// the document describes a server at that host, where this root path does not apply.
     ///
     /// [Swagger 2.0]: https://swagger.io/specification/v2/#swagger-object
-    fn base_path(&mut self, document: &Members<'a>, swagger: &RawValue) {
+    fn base_path(&mut self, document: &Object<'a>, swagger: &RawValue) {
         let host = document.get("host").and_then(string);
         if host.is_some_and(|host| !host.is_empty()) {
             return;
@@ -177,14 +129,14 @@ impl<'a> Edits<'a> {
     /// A path item and its operations may have lists of their own, in place of the one of the
     /// document.
     fn path_item(&mut self, path_item: &'a RawValue) {
-        let Some(path_item) = Members::of(path_item.get()) else {
+        let Some(path_item) = Object::parse(path_item.get()) else {
             return;
         };
         self.list(path_item.get("servers"));
         let named = METHODS.iter().filter_map(|method| path_item.get(method));
         let more = members(path_item.get("additionalOperations"));
         for operation in named.chain(more.map(|(_, operation)| operation)) {
-            let operation = Members::of(operation.get());
+            let operation = Object::parse(operation.get());
             self.list(operation.and_then(|operation| operation.get("servers")));
         }
     }
@@ -198,7 +150,7 @@ impl<'a> Edits<'a> {
     /// Brings each URL under the root path, and gives what becomes of them.
     fn servers(&mut self, list: &[&RawValue]) -> Vec<String> {
         let urls = list.iter().filter_map(|server| {
-            let url = Members::of(server.get())?.get("url")?;
+            let url = Object::parse(server.get())?.get("url")?;
             self.url(url)
         });
         urls.collect()
@@ -213,38 +165,18 @@ impl<'a> Edits<'a> {
         Some(public)
     }
 
-    fn range_of(&self, json: &RawValue) -> Range<usize> {
-        let start = json.get().as_ptr() as usize - self.document.as_ptr() as usize;
-        start..start + json.get().len()
-    }
-
     fn replace(&mut self, json: &RawValue, with: String) {
-        self.edits.push((self.range_of(json), with));
+        let range = self.edits.range_of(json);
+        self.edits.replace(range, with);
     }
 
     fn insert_before(&mut self, json: &RawValue, text: String) {
-        let Range { start, .. } = self.range_of(json);
-        self.edits.push((start..start, text));
+        let Range { start, .. } = self.edits.range_of(json);
+        self.edits.replace(start..start, text);
     }
 
     fn insert_behind(&mut self, json: &RawValue, text: String) {
-        let Range { end, .. } = self.range_of(json);
-        self.edits.push((end..end, text));
-    }
-
-    fn apply(mut self) -> Option<String> {
-        if self.edits.is_empty() {
-            return None;
-        }
-        self.edits.sort_by_key(|(range, _)| range.start);
-        let mut edited = String::with_capacity(self.document.len() + 64);
-        let mut kept = 0;
-        for (Range { start, end }, text) in self.edits {
-            edited.push_str(&self.document[kept..start]);
-            edited.push_str(&text);
-            kept = end;
-        }
-        edited.push_str(&self.document[kept..]);
-        Some(edited)
+        let Range { end, .. } = self.edits.range_of(json);
+        self.edits.replace(end..end, text);
     }
 }
