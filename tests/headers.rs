@@ -100,6 +100,16 @@ async fn htmx_headers() {
         ),
         (
             "hx-location",
+            r#"{ "path":"/a", "swap":"x" ,"path":"/b"}"#,
+            r#"{ "path":"/a", "swap":"x" ,"path":"/api/v1/b"}"#,
+        ),
+        (
+            "hx-location",
+            "{\"path\":\"/café\",\"target\":\"#é\"}",
+            "{\"path\":\"/api/v1/caf\\u00e9\",\"target\":\"#é\"}",
+        ),
+        (
+            "hx-location",
             r#"{"path":"\/\/other.example"}"#,
             r#"{"path":"\/\/other.example"}"#,
         ),
@@ -108,6 +118,25 @@ async fn htmx_headers() {
     ] {
         assert_eq!(becomes(Rewrite::none().htmx(), name, value).await, expected);
         assert_eq!(becomes(Rewrite::redirects(), name, value).await, value);
+    }
+}
+
+#[tokio::test]
+async fn json_in_iso_8859_1() {
+    for (value, expected) in [
+        (
+            &b"{\"path\":\"/a\",\"target\":\"#\xe9\xff\"}"[..],
+            &b"{\"path\":\"/api/v1/a\",\"target\":\"#\xe9\xff\"}"[..],
+        ),
+        (
+            b"{\"path\":\"/caf\xe9\"}",
+            b"{\"path\":\"/api/v1/caf\\u00e9\"}",
+        ),
+        (b"{\"target\":\"\xe9\"}", b"{\"target\":\"\xe9\"}"),
+    ] {
+        let layer = RootPathLayer::new("/api/v1").rewrite(Rewrite::none().htmx());
+        let headers = emitted(layer, get("/x"), &[("hx-location", value)]).await;
+        assert_eq!(headers["hx-location"].as_bytes(), expected);
     }
 }
 

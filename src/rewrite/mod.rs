@@ -1,5 +1,6 @@
 //! What the response emits: which of its headers, and the rule for each reference in them.
 
+#[cfg(feature = "htmx")]
 mod hx_location;
 mod link;
 mod location;
@@ -67,10 +68,13 @@ impl Rewrite {
     }
 
     /// Every header that this crate knows: [`redirects`](Self::redirects), [`link`](Self::link),
-    /// [`set_cookie_path`](Self::set_cookie_path) and [`htmx`](Self::htmx).
+    /// [`set_cookie_path`](Self::set_cookie_path) and, with the feature `htmx`, the headers of htmx.
     #[must_use]
     pub fn all() -> Self {
-        Self::redirects().link().set_cookie_path().htmx()
+        let all = Self::redirects().link().set_cookie_path();
+        #[cfg(feature = "htmx")]
+        let all = all.htmx();
+        all
     }
 
     /// Nothing: the app sees its [`RootPath`](crate::RootPath), and what it emits stays, echoes of
@@ -108,6 +112,8 @@ impl Rewrite {
     /// `HX-Location` as a URL or as JSON with a `path` (and `push` and `replace`).
     ///
     /// [htmx]: https://htmx.org/reference/#response_headers
+    #[cfg(feature = "htmx")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "htmx")))]
     #[must_use]
     pub fn htmx(self) -> Self {
         self.with([HX_REDIRECT, HX_LOCATION, HX_PUSH_URL, HX_REPLACE_URL])
@@ -249,9 +255,13 @@ impl fmt::Display for InternalHeader {
 
 impl error::Error for InternalHeader {}
 
+#[cfg(feature = "htmx")]
 const HX_LOCATION: HeaderName = HeaderName::from_static("hx-location");
+#[cfg(feature = "htmx")]
 const HX_PUSH_URL: HeaderName = HeaderName::from_static("hx-push-url");
+#[cfg(feature = "htmx")]
 const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
+#[cfg(feature = "htmx")]
 const HX_REPLACE_URL: HeaderName = HeaderName::from_static("hx-replace-url");
 
 /// What nginx, Apache and others, lighttpd and Perlbal take out of a response for themselves.
@@ -266,14 +276,16 @@ const INTERNAL: [&str; 4] = [
 type Grammar = fn(&[u8], &Base, &[Origin]) -> Option<Vec<u8>>;
 
 fn grammar(name: &HeaderName) -> Grammar {
+    #[cfg(feature = "htmx")]
+    if *name == HX_LOCATION {
+        return hx_location::rewrite;
+    }
     if *name == header::REFRESH {
         refresh::rewrite
     } else if *name == header::LINK {
         link::rewrite
     } else if *name == header::SET_COOKIE {
         set_cookie::rewrite
-    } else if *name == HX_LOCATION {
-        hx_location::rewrite
     } else {
         location::rewrite_value
     }
