@@ -1,4 +1,4 @@
-//! OpenAPI documents on their way out.
+//! `OpenApiLayer`: the edited document, and the requests and responses around it.
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
@@ -25,7 +25,7 @@ fn stack(root_path: &str) -> Stack {
     (RootPathLayer::new(root_path), document)
 }
 
-/// What becomes of `document` behind `layers`.
+/// The response that a client receives from an app that sends `response`, through `layers`.
 async fn sent(
     layers: Stack,
     request: Request<()>,
@@ -98,7 +98,7 @@ async fn the_root_path_is_the_first_server() {
             r#"{"openapi":"3.1.0","servers":null}"#,
             r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}]}"#,
         ),
-        // Wrong by itself.
+        // An invalid document.
         (
             r#"{"openapi":"3.1.0","servers":{}}"#,
             r#"{"openapi":"3.1.0","servers":{}}"#,
@@ -152,7 +152,7 @@ async fn the_root_path_can_be_left_out() {
 }
 
 #[tokio::test]
-async fn path_items_and_operations_have_servers_of_their_own() {
+async fn servers_of_path_items_and_operations_are_prefixed() {
     let document = r#"{
   "openapi": "3.1.0",
   "servers": [{ "url": "/api/v1" }],
@@ -227,7 +227,7 @@ async fn swagger_2_with_a_host_keeps_its_base_path() {
 }
 
 #[tokio::test]
-async fn what_is_no_such_document_passes_as_it_is() {
+async fn other_responses_pass_unchanged() {
     for document in [
         "",
         "{",
@@ -282,25 +282,28 @@ async fn what_is_no_such_document_passes_as_it_is() {
 }
 
 #[test]
-fn a_path_that_no_document_can_be_at_is_refused() {
+fn invalid_document_paths_are_refused() {
     for (path, problem) in [
         ("openapi.json", "must start with '/'"),
         ("", "must start with '/'"),
-        ("/openapi.json?x", "must be a path, without a query"),
+        (
+            "/openapi.json?x",
+            "must be a path, without a query or a fragment",
+        ),
         (
             "/{tenant}/openapi.json",
             "must be the path of one document, not a template",
         ),
     ] {
         let refused = std::panic::catch_unwind(|| OpenApiLayer::new(path)).unwrap_err();
-        let expected = format!("invalid path of a document {path:?}: {problem}");
+        let expected = format!("invalid document path {path:?}: {problem}");
         assert_eq!(refused.downcast_ref(), Some(&expected));
-        let further = || OpenApiLayer::new("/openapi.json").path(path);
-        assert!(std::panic::catch_unwind(further).is_err(), "{path}");
+        let another = || OpenApiLayer::new("/openapi.json").path(path);
+        assert!(std::panic::catch_unwind(another).is_err(), "{path}");
     }
 }
 
-/// What no longer holds once the bytes are others.
+/// Headers that do not hold for an edited document.
 const VALIDATORS: [&str; 10] = [
     "etag",
     "last-modified",
@@ -362,7 +365,7 @@ async fn an_edited_document_has_none_of_them_in_its_trailers() {
 }
 
 #[tokio::test]
-async fn a_request_asks_for_the_whole_document_in_plain_bytes() {
+async fn the_app_receives_a_get_request_for_the_whole_document() {
     let app = || {
         service_fn(|request: Request<()>| async move {
             assert_eq!(request.method(), Method::GET);
@@ -410,7 +413,7 @@ async fn a_request_asks_for_the_whole_document_in_plain_bytes() {
         .to_bytes()
         .is_empty());
 
-    // Without a root path nothing is edited, and nothing is asked otherwise.
+    // Without a root path, the request stays as it is.
     let plain = stack("")
         .layer(app())
         .oneshot(request(Method::GET))
@@ -423,7 +426,7 @@ async fn a_request_asks_for_the_whole_document_in_plain_bytes() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_or_fails_comes_out_as_it_was() {
+async fn a_body_that_is_too_large_or_fails_passes_unchanged() {
     type Frames = Vec<Result<Frame<Bytes>, io::Error>>;
     let send = |limit: usize, frames: fn() -> Frames| async move {
         let app = service_fn(move |_: Request<()>| async move {
@@ -483,13 +486,13 @@ async fn a_body_that_is_too_large_or_fails_comes_out_as_it_was() {
     let (broken, _, error) = send(100, failing).await;
     assert_eq!(
         broken, "{\"openapi\":3.1.0",
-        "what comes behind an error comes"
+        "frames after an error are passed on"
     );
     assert_eq!(error.as_deref(), Some("midway"));
 }
 
 #[tokio::test]
-async fn requests_with_different_root_paths_do_not_see_each_other() {
+async fn concurrent_requests_have_their_own_root_paths() {
     let document = r#"{"openapi":"3.1.0"}"#;
     let requests = ["/a", "/b", "/c"]
         .repeat(30)
@@ -501,7 +504,7 @@ async fn requests_with_different_root_paths_do_not_see_each_other() {
     }
 }
 
-/// What hyper's server sends for two requests in a row, of which the first is for the document.
+/// What hyper's server sends for two requests in a row. The first one is for the document.
 async fn on_the_wire<S, B>(service: S) -> String
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
@@ -517,18 +520,18 @@ where
     let mut http = http1::Builder::new();
     http.auto_date_header(false);
     let service = TowerToHyperService::new(service);
-    // It fails where the connection has to be closed.
+    // An error closes the connection.
     let _ = http.serve_connection(TokioIo::new(server), service).await;
     let mut sent = String::new();
     client.read_to_string(&mut sent).await.unwrap();
     sent
 }
 
-/// Else the next response would be taken for a part of it.
+/// With a wrong length, a client would read the next response as a part of the body.
 #[tokio::test]
-async fn a_body_of_another_length_than_it_says_fails_as_it_would_have() {
+async fn a_body_with_a_wrong_length_fails_as_without_the_layer() {
     type Chunks = &'static [&'static str];
-    let app = |said: Option<usize>, chunks: Chunks, limit: usize| {
+    let app = |content_length: Option<usize>, chunks: Chunks, limit: usize| {
         service_fn(move |request: Request<Incoming>| async move {
             let next: Chunks = &["next"];
             let is_next = request.uri().path() == "/next";
@@ -539,36 +542,36 @@ async fn a_body_of_another_length_than_it_says_fails_as_it_would_have() {
             let chunks = chunks.map(|chunk| Ok::<_, Infallible>(Frame::data(chunk)));
             let body = StreamBody::new(futures_util::stream::iter(chunks));
             let mut response = Response::builder().header("content-type", "application/json");
-            if let Some(said) = said.filter(|_| !is_next) {
-                response = response.header("content-length", said);
+            if let Some(content_length) = content_length.filter(|_| !is_next) {
+                response = response.header("content-length", content_length);
             }
             Ok::<_, Infallible>(response.body(Limited::new(body, limit)).unwrap())
         })
     };
-    for (name, said, chunks, limit) in [
+    for (name, content_length, chunks, limit) in [
         ("short", Some(100), &["{\"a\"", ":1}"][..], 1000),
         ("short, no object", Some(100), &["[1,", "2]"], 1000),
         ("long", Some(7), &["{\"a\":1}", "HTTP/1.1 200 OK"], 1000),
         ("empty", Some(100), &[], 1000),
         ("right", Some(7), &["{\"a\":", "1}"], 1000),
-        ("not said", None, &["{\"a\":1}"], 1000),
+        ("no content-length", None, &["{\"a\":1}"], 1000),
         ("fails", None, &["{\"openapi\"", ":\"3.1.0\"}"], 15),
         ("fails, no object", None, &["[1,", "2]"], 3),
         ("fails at once", None, &["[1,"], 2),
     ] {
-        let app = app(said, chunks, limit);
+        let app = app(content_length, chunks, limit);
         let plain = on_the_wire(app).await;
         assert_eq!(
             on_the_wire(stack("/api/v1").layer(app)).await,
             plain,
             "{name}"
         );
-        let goes_on = matches!(name, "long" | "right" | "not said");
-        assert_eq!(plain.contains("next"), goes_on, "{name}: {plain}");
+        let keeps_alive = matches!(name, "long" | "right" | "no content-length");
+        assert_eq!(plain.contains("next"), keeps_alive, "{name}: {plain}");
     }
 }
 
-/// A body that is not there yet, and says how long it will be.
+/// A body that never ends, with an exact size hint.
 struct Endless {
     first: Option<Frame<Bytes>>,
     len: u64,
@@ -594,7 +597,7 @@ impl Body for Endless {
 }
 
 #[tokio::test]
-async fn what_need_not_be_held_is_not_held() {
+async fn other_responses_are_not_buffered() {
     for (first, len, content_type) in [
         (None, 1000, "application/json"),
         (Some("{}"), 1000, "text/plain"),
@@ -609,9 +612,7 @@ async fn what_need_not_be_held_is_not_held() {
         let document = OpenApiLayer::new("/openapi.json").limit(15);
         let layers = (RootPathLayer::new("/api/v1"), document);
         let response = layers.layer(app).oneshot(get("/openapi.json"));
-        let response = response
-            .now_or_never()
-            .expect("it does not wait for the body");
+        let response = response.now_or_never().expect("the body is not awaited");
         let mut body = response.unwrap().into_body();
         assert_eq!(body.size_hint().exact(), Some(len), "{first:?}");
         assert!(!body.is_end_stream(), "{first:?}");
@@ -626,7 +627,7 @@ async fn what_need_not_be_held_is_not_held() {
 }
 
 #[tokio::test]
-async fn a_handler_of_head_that_has_no_document_tells_no_length() {
+async fn a_head_response_without_the_document_has_no_length() {
     let app = service_fn(|_: Request<()>| async {
         let mut response = json(r#"{"openapi":"3.1.0"}"#);
         *response.body_mut() = Full::default();
@@ -639,7 +640,7 @@ async fn a_handler_of_head_that_has_no_document_tells_no_length() {
 }
 
 #[tokio::test]
-async fn what_is_said_of_the_framing_is_true() {
+async fn framing_headers_match_the_edited_document() {
     let mut chunked = json(r#"{"openapi":"3.1.0"}"#);
     chunked.headers_mut().remove("content-length");
     chunked
@@ -652,7 +653,7 @@ async fn what_is_said_of_the_framing_is_true() {
         edited.body().len().to_string()
     );
 
-    // Trailers need chunks, and come behind the document.
+    // Trailers need the chunked coding, and follow the document.
     let app = service_fn(|_: Request<()>| async {
         let data = Bytes::from_static(br#"{"openapi":"3.1.0"}"#);
         let mut trailers = HeaderMap::new();
@@ -674,7 +675,7 @@ async fn what_is_said_of_the_framing_is_true() {
     assert!(body.frame().await.unwrap().unwrap().is_trailers());
     assert!(body.is_end_stream());
 
-    // What is not edited is as long for HEAD as it is for GET.
+    // Without an edit, HEAD has the length that GET has.
     let app = service_fn(|_: Request<()>| async {
         let response = Response::builder().header("content-type", "text/plain");
         Ok::<_, Infallible>(response.body(Full::<Bytes>::from("plain")).unwrap())
@@ -689,7 +690,7 @@ async fn what_is_said_of_the_framing_is_true() {
 }
 
 #[tokio::test]
-async fn a_document_can_be_compressed_on_either_side() {
+async fn compression_may_be_inside_or_outside() {
     let document = format!(r#"{{"openapi":"3.1.0","x":"{}"}}"#, "x".repeat(1000));
     let app = service_fn(|_: Request<()>| {
         let response = json(&document);
@@ -719,7 +720,7 @@ async fn a_document_can_be_compressed_on_either_side() {
 }
 
 #[tokio::test]
-async fn a_body_may_come_slowly() {
+async fn a_body_may_arrive_in_single_bytes() {
     let document = "\u{feff}{\"openapi\":\"3.1.0\"}";
     let app = service_fn(|_: Request<()>| async {
         let bytes = document.bytes().map(|byte| Bytes::copy_from_slice(&[byte]));
