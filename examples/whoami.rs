@@ -132,6 +132,15 @@ impl Args {
         let own = self.own_origin.iter().cloned();
         own.fold(rewrite, Rewrite::own_origin)
     }
+
+    fn servers(&self) -> Servers {
+        let servers = Servers::new(self.server.clone());
+        if self.no_root_path_in_servers {
+            servers.without_root_path()
+        } else {
+            servers
+        }
+    }
 }
 
 /// What the handlers need to know.
@@ -150,8 +159,7 @@ async fn main() {
 fn router(args: &Args) -> Router {
     let state = Arc::new(Whoami {
         forwarded: args.forwarded(),
-        servers: Servers::new(args.server.clone())
-            .root_path_in_servers(!args.no_root_path_in_servers),
+        servers: args.servers(),
     });
     let sub_app = app(Arc::clone(&state)).layer(RootPathLayer::nested());
     let files = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/files");

@@ -1,9 +1,10 @@
-//! Integration with aide.
+//! Integration with aide: `OpenApiExt` for its documents, conversions to its types, and `RootPath`
+//! as an extractor in its operations.
 
 use crate::{
     openapi::{
         sealed,
-        servers::{bring_under, put_first},
+        servers::{insert_root_path, prefix_urls},
     },
     OpenApiExt, RootPath, Server, ServerVariable,
 };
@@ -15,7 +16,7 @@ use ::aide::{
     OperationInput,
 };
 
-/// As an extractor it takes nothing that a client would have to send.
+/// The extractor adds nothing to the operation, since the client sends nothing for it.
 #[cfg_attr(docsrs, doc(cfg(feature = "aide")))]
 impl OperationInput for RootPath {}
 
@@ -27,11 +28,12 @@ impl OpenApiExt for OpenApi {
         if root_path.is_empty() {
             return self;
         }
-        let own = |list: &mut [AideServer]| bring_under(list, root_path, |server| &mut server.url);
-        own(&mut self.servers);
-        put_first(&mut self.servers, root_path, |server| &server.url);
+        let prefix =
+            |list: &mut [AideServer]| prefix_urls(list, root_path, |server| &mut server.url);
+        prefix(&mut self.servers);
+        insert_root_path(&mut self.servers, root_path, |server| &server.url);
         let paths = self.paths.iter_mut().flat_map(|paths| &mut paths.paths);
-        // What is no path is an extension.
+        // Other keys are extensions.
         let paths = paths.filter(|(path, _)| path.starts_with('/'));
         let components = self.components.iter_mut();
         let reusable = components.flat_map(|components| components.path_items.values_mut());
@@ -39,9 +41,9 @@ impl OpenApiExt for OpenApi {
             let ReferenceOr::Item(path_item) = path_item else {
                 continue;
             };
-            own(&mut path_item.servers);
+            prefix(&mut path_item.servers);
             for operation in operations(path_item) {
-                own(&mut operation.servers);
+                prefix(&mut operation.servers);
             }
         }
         self
@@ -71,7 +73,7 @@ fn operations(path_item: &mut PathItem) -> impl Iterator<Item = &mut Operation> 
 
 #[cfg_attr(docsrs, doc(cfg(feature = "aide")))]
 impl From<Server> for AideServer {
-    /// A `name`, which is of OpenAPI 3.2, stays as an extension: aide has no field for it.
+    /// Converts the server. Its `name` becomes an extension: aide has no field for it.
     fn from(server: Server) -> Self {
         let name = server.name.map(|name| ("name".to_owned(), name.into()));
         let variables = server.variables.into_iter();

@@ -1,10 +1,15 @@
 // The code blocks of the front page are for these features.
 #![cfg_attr(
-    all(feature = "axum", feature = "openapi", feature = "utoipa"),
+    all(feature = "axum", feature = "htmx", feature = "openapi", feature = "utoipa"),
     doc = include_str!("../README.md")
 )]
 #![cfg_attr(
-    not(all(feature = "axum", feature = "openapi", feature = "utoipa")),
+    not(all(
+        feature = "axum",
+        feature = "htmx",
+        feature = "openapi",
+        feature = "utoipa"
+    )),
     doc = "Tower middleware for apps behind a reverse proxy under a path prefix."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -18,6 +23,8 @@ mod aide;
 #[cfg(feature = "axum")]
 mod axum;
 mod forwarded;
+#[cfg(any(feature = "htmx", feature = "openapi"))]
+mod json;
 mod layer;
 mod nest;
 mod openapi;

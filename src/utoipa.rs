@@ -1,9 +1,9 @@
-//! Integration with utoipa.
+//! Integration with utoipa: `OpenApiExt` for its documents, and conversions to its types.
 
 use crate::{
     openapi::{
         sealed,
-        servers::{bring_under, put_first},
+        servers::{insert_root_path, prefix_urls},
     },
     OpenApiExt, RootPath, Server, ServerVariable,
 };
@@ -25,22 +25,22 @@ impl OpenApiExt for OpenApi {
         if root_path.is_empty() {
             return self;
         }
-        let own = |list: &mut Option<Vec<UtoipaServer>>| {
+        let prefix = |list: &mut Option<Vec<UtoipaServer>>| {
             let list = list.as_deref_mut().unwrap_or_default();
-            bring_under(list, root_path, |server| &mut server.url);
+            prefix_urls(list, root_path, |server| &mut server.url);
         };
-        own(&mut self.servers);
+        prefix(&mut self.servers);
         let servers = self.servers.get_or_insert_with(Vec::new);
-        put_first(servers, root_path, |server| &server.url);
+        insert_root_path(servers, root_path, |server| &server.url);
         let paths = self.paths.paths.iter_mut();
-        // What is no path is an extension.
+        // Other keys are extensions.
         let paths = paths.filter(|(path, _)| path.starts_with('/'));
         let components = self.components.iter_mut();
         let reusable = components.flat_map(|components| components.path_items.values_mut());
         for path_item in paths.map(|(_, path_item)| path_item).chain(reusable) {
-            own(&mut path_item.servers);
+            prefix(&mut path_item.servers);
             for operation in operations(path_item) {
-                own(&mut operation.servers);
+                prefix(&mut operation.servers);
             }
         }
         self

@@ -1,4 +1,4 @@
-//! The headers beside the redirects: each in its own grammar, and only on request.
+//! Headers that are rewritten on request, each by its own grammar.
 
 mod support;
 
@@ -7,7 +7,7 @@ use support::{emitted, get};
 use tower::Layer;
 use tower_root_path::{Rewrite, RootPathLayer};
 
-/// What `name: value` becomes under `/api/v1`, if `rewrite` says so.
+/// The value of the header that the client receives, with the root path `/api/v1`.
 async fn becomes(rewrite: Rewrite, name: &'static str, value: &str) -> String {
     let layer = RootPathLayer::new("/api/v1").rewrite(rewrite);
     let headers = emitted(layer, get("/x"), &[(name, value.as_bytes())]).await;
@@ -100,6 +100,16 @@ async fn htmx_headers() {
         ),
         (
             "hx-location",
+            r#"{ "path":"/a", "swap":"x" ,"path":"/b"}"#,
+            r#"{ "path":"/a", "swap":"x" ,"path":"/api/v1/b"}"#,
+        ),
+        (
+            "hx-location",
+            "{\"path\":\"/café\",\"target\":\"#é\"}",
+            "{\"path\":\"/api/v1/caf\\u00e9\",\"target\":\"#é\"}",
+        ),
+        (
+            "hx-location",
             r#"{"path":"\/\/other.example"}"#,
             r#"{"path":"\/\/other.example"}"#,
         ),
@@ -112,7 +122,26 @@ async fn htmx_headers() {
 }
 
 #[tokio::test]
-async fn a_reflected_path_is_no_host_in_any_header() {
+async fn json_in_iso_8859_1() {
+    for (value, expected) in [
+        (
+            &b"{\"path\":\"/a\",\"target\":\"#\xe9\xff\"}"[..],
+            &b"{\"path\":\"/api/v1/a\",\"target\":\"#\xe9\xff\"}"[..],
+        ),
+        (
+            b"{\"path\":\"/caf\xe9\"}",
+            b"{\"path\":\"/api/v1/caf\\u00e9\"}",
+        ),
+        (b"{\"target\":\"\xe9\"}", b"{\"target\":\"\xe9\"}"),
+    ] {
+        let layer = RootPathLayer::new("/api/v1").rewrite(Rewrite::none().htmx());
+        let headers = emitted(layer, get("/x"), &[("hx-location", value)]).await;
+        assert_eq!(headers["hx-location"].as_bytes(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_reflected_path_is_not_a_host_in_any_header() {
     let lines: &[(&str, &[u8])] = &[
         ("refresh", b"0;url=//evil.example/"),
         ("link", b"<//evil.example/>; rel=next"),
@@ -136,7 +165,7 @@ async fn a_reflected_path_is_no_host_in_any_header() {
 }
 
 #[tokio::test]
-async fn several_lines_are_several_values() {
+async fn each_header_line_is_rewritten() {
     let lines: &[(&str, &[u8])] = &[
         ("set-cookie", b"a=1; Path=/"),
         ("x", b"/y"),
@@ -153,7 +182,7 @@ async fn several_lines_are_several_values() {
 }
 
 #[tokio::test]
-async fn further_headers_by_name() {
+async fn other_headers_by_name() {
     let rewrite = || {
         Rewrite::none()
             .header("X-Inertia-Location")
@@ -163,7 +192,7 @@ async fn further_headers_by_name() {
         becomes(rewrite(), "x-inertia-location", "/a").await,
         "/api/v1/a"
     );
-    // By the grammar of the header, where it has one.
+    // A known header is rewritten by its own grammar.
     assert_eq!(
         becomes(rewrite(), "refresh", "1;url=/a").await,
         "1;url=/api/v1/a"
@@ -248,7 +277,7 @@ fn what_is_for_the_proxy_panics_in_code() {
 }
 
 #[tokio::test]
-async fn each_header_is_rewritten_from_where_the_app_is_that_emits_it() {
+async fn stacked_layers_rewrite_the_headers_of_their_own_configuration() {
     let lines: &[(&str, &[u8])] = &[
         ("location", b"/a"),
         ("link", b"</a>"),
@@ -311,9 +340,10 @@ async fn each_header_is_rewritten_from_where_the_app_is_that_emits_it() {
     }
 }
 
-/// What a middleware in between emits is not the inner app's, whether that emits the same or not.
+/// Headers of a middleware between two layers get the root path of the outer layer, whether the
+/// inner app emits the same headers or not.
 #[tokio::test]
-async fn a_middleware_between_two_layers_is_in_the_outer_app() {
+async fn a_middleware_between_two_layers_belongs_to_the_outer_app() {
     let between = || {
         tower::util::MapResponseLayer::new(|mut response: http::Response<()>| {
             let value = http::HeaderValue::from_static;
@@ -348,9 +378,9 @@ async fn a_middleware_between_two_layers_is_in_the_outer_app() {
     }
 }
 
-/// A response that goes through two apps, one of which calls the other, belongs to both.
+/// If one app calls another, the response passes the layers of both.
 #[tokio::test]
-async fn nothing_is_left_in_a_response_for_others_to_find() {
+async fn layers_leave_no_extensions_in_the_response() {
     let inner = (RootPathLayer::new("/1"), RootPathLayer::new("/2"));
     let mut inner = Some(inner.layer(support::App(|_: http::Request<()>| {
         http::Response::builder()
@@ -371,9 +401,8 @@ async fn nothing_is_left_in_a_response_for_others_to_find() {
     assert_eq!(response.await.headers()["location"], "/gateway/1/2/a");
 }
 
-/// An app may have no root path where it runs today.
 #[tokio::test]
-async fn an_outer_layer_without_a_root_path_says_what_is_rewritten() {
+async fn the_rewrite_of_an_outer_layer_without_a_root_path_is_inherited() {
     let lines: &[(&str, &[u8])] = &[("location", b"/a"), ("link", b"</a>")];
     for (rewrite, expected) in [
         (Rewrite::all(), ["/sub/a", "</sub/a>"]),

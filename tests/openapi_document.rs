@@ -1,8 +1,8 @@
-//! OpenAPI documents on their way out.
+//! `OpenApiLayer`: the edited document, and the requests and responses around it.
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::{body::Incoming, server::conn::http1};
@@ -10,11 +10,11 @@ use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use std::{
     convert::Infallible,
     io,
-    pin::Pin,
+    pin::{pin, Pin},
     task::{Context, Poll},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower::{service_fn, Layer, Service, ServiceExt};
+use tower::{limit::ConcurrencyLimitLayer, service_fn, Layer, Service, ServiceExt};
 use tower_http::{compression::CompressionLayer, decompression::DecompressionLayer};
 use tower_root_path::{OpenApiLayer, RootPathLayer};
 
@@ -25,7 +25,7 @@ fn stack(root_path: &str) -> Stack {
     (RootPathLayer::new(root_path), document)
 }
 
-/// What becomes of `document` behind `layers`.
+/// The response that a client receives from an app that sends `response`, through `layers`.
 async fn sent(
     layers: Stack,
     request: Request<()>,
@@ -98,7 +98,7 @@ async fn the_root_path_is_the_first_server() {
             r#"{"openapi":"3.1.0","servers":null}"#,
             r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}]}"#,
         ),
-        // Wrong by itself.
+        // An invalid document.
         (
             r#"{"openapi":"3.1.0","servers":{}}"#,
             r#"{"openapi":"3.1.0","servers":{}}"#,
@@ -115,6 +115,14 @@ async fn the_root_path_is_the_first_server() {
             "\r\n\t {\"openapi\":\"3.1.0\"}",
             "\r\n\t {\"openapi\":\"3.1.0\",\"servers\":[{\"url\":\"/api/v1\"}]}",
         ),
+        (
+            "\u{feff}{\"openapi\":\"3.1.0\"}",
+            "\u{feff}{\"openapi\":\"3.1.0\",\"servers\":[{\"url\":\"/api/v1\"}]}",
+        ),
+        (
+            "\u{feff}\n{\"swagger\":\"2.0\"}",
+            "\u{feff}\n{\"swagger\":\"2.0\",\"basePath\":\"/api/v1\"}",
+        ),
     ] {
         assert_eq!(edited(stack("/api/v1"), document).await, expected);
         assert_eq!(edited(stack(""), document).await, document);
@@ -124,7 +132,7 @@ async fn the_root_path_is_the_first_server() {
 #[tokio::test]
 async fn the_root_path_can_be_left_out() {
     let layers = || {
-        let document = OpenApiLayer::new("/openapi.json").root_path_in_servers(false);
+        let document = OpenApiLayer::new("/openapi.json").without_root_path();
         (RootPathLayer::new("/api/v1"), document)
     };
     let none = r#"{"openapi":"3.1.0"}"#;
@@ -137,10 +145,14 @@ async fn the_root_path_can_be_left_out() {
         .await,
         r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"},{"url":"/api/v1/v2"}]}"#
     );
+    assert_eq!(
+        edited(layers(), r#"{"swagger":"2.0"}"#).await,
+        r#"{"swagger":"2.0","basePath":"/api/v1"}"#
+    );
 }
 
 #[tokio::test]
-async fn path_items_and_operations_have_servers_of_their_own() {
+async fn servers_of_path_items_and_operations_are_prefixed() {
     let document = r#"{
   "openapi": "3.1.0",
   "servers": [{ "url": "/api/v1" }],
@@ -198,7 +210,24 @@ async fn swagger_2_has_a_base_path() {
 }
 
 #[tokio::test]
-async fn what_is_no_such_document_passes_as_it_is() {
+async fn swagger_2_with_a_host_keeps_its_base_path() {
+    for document in [
+        r#"{"swagger":"2.0","host":"api.example.com","basePath":"/v2"}"#,
+        r#"{"swagger":"2.0","basePath":"/","host":"api.example.com:8443"}"#,
+        r#"{"swagger":"2.0","host":"api.example.com"}"#,
+        r#"{"swagger":"2.0","host":null,"basePath":"/v2","host":"api.example.com"}"#,
+    ] {
+        assert_eq!(edited(stack("/api/v1"), document).await, document);
+    }
+    for host in ["null", "\"\"", "1"] {
+        let document = format!(r#"{{"swagger":"2.0","host":{host},"basePath":"/v2"}}"#);
+        let expected = document.replace("/v2", "/api/v1/v2");
+        assert_eq!(edited(stack("/api/v1"), &document).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn other_responses_pass_unchanged() {
     for document in [
         "",
         "{",
@@ -212,7 +241,10 @@ async fn what_is_no_such_document_passes_as_it_is() {
         r#"{"openapi":"3.1.0"} x"#,
         r#"{"openapi":"3.1.0","a":}"#,
         r#"{"a":{"openapi":"3.1.0"}}"#,
-        "\u{feff}{\"openapi\":\"3.1.0\"}",
+        "\u{feff}",
+        "\u{feff}[]",
+        "\u{feff}\u{feff}{\"openapi\":\"3.1.0\"}",
+        " \u{feff}{\"openapi\":\"3.1.0\"}",
     ] {
         assert_eq!(edited(stack("/api/v1"), document).await, document);
     }
@@ -250,57 +282,90 @@ async fn what_is_no_such_document_passes_as_it_is() {
 }
 
 #[test]
-fn a_path_that_no_document_can_be_at_is_refused() {
+fn invalid_document_paths_are_refused() {
     for (path, problem) in [
         ("openapi.json", "must start with '/'"),
         ("", "must start with '/'"),
-        ("/openapi.json?x", "must be a path, without a query"),
+        (
+            "/openapi.json?x",
+            "must be a path, without a query or a fragment",
+        ),
         (
             "/{tenant}/openapi.json",
             "must be the path of one document, not a template",
         ),
     ] {
         let refused = std::panic::catch_unwind(|| OpenApiLayer::new(path)).unwrap_err();
-        let expected = format!("invalid path of a document {path:?}: {problem}");
+        let expected = format!("invalid document path {path:?}: {problem}");
         assert_eq!(refused.downcast_ref(), Some(&expected));
-        let further = || OpenApiLayer::new("/openapi.json").path(path);
-        assert!(std::panic::catch_unwind(further).is_err(), "{path}");
+        let another = || OpenApiLayer::new("/openapi.json").path(path);
+        assert!(std::panic::catch_unwind(another).is_err(), "{path}");
+    }
+}
+
+/// Headers that do not hold for an edited document.
+const VALIDATORS: [&str; 10] = [
+    "etag",
+    "last-modified",
+    "accept-ranges",
+    "content-md5",
+    "content-digest",
+    "repr-digest",
+    "unencoded-digest",
+    "digest",
+    "signature",
+    "signature-input",
+];
+
+#[tokio::test]
+async fn an_edited_document_has_no_validators_digests_or_signatures() {
+    for (document, is_edited) in [(r#"{"openapi":"3.1.0"}"#, true), ("{}", false)] {
+        for name in VALIDATORS {
+            let mut response = json(document);
+            let headers = response.headers_mut();
+            headers.insert("cache-control", "no-cache".parse().unwrap());
+            headers.insert(name, "x".parse().unwrap());
+            headers.append(name, "y".parse().unwrap());
+            let response = sent(stack("/api/v1"), get("/openapi.json"), response).await;
+            let headers = response.headers();
+            assert_eq!(headers.contains_key(name), !is_edited, "{document} {name}");
+            assert_eq!(headers["cache-control"], "no-cache", "{document} {name}");
+        }
     }
 }
 
 #[tokio::test]
-async fn what_is_said_of_the_bytes_goes_where_they_are_edited() {
-    const OF_THE_BYTES: [&str; 7] = [
-        "etag",
-        "last-modified",
-        "accept-ranges",
-        "content-md5",
-        "content-digest",
-        "repr-digest",
-        "digest",
-    ];
-    for (document, left) in [(r#"{"openapi":"3.1.0"}"#, false), ("{}", true)] {
-        let mut response = json(document);
-        response
-            .headers_mut()
-            .insert("cache-control", "no-cache".parse().unwrap());
-        for name in OF_THE_BYTES {
-            response.headers_mut().insert(name, "x".parse().unwrap());
+async fn an_edited_document_has_none_of_them_in_its_trailers() {
+    for (document, is_edited) in [(r#"{"openapi":"3.1.0"}"#, true), ("{}", false)] {
+        let app = service_fn(|_: Request<()>| async {
+            let names = VALIDATORS
+                .into_iter()
+                .chain(["x"])
+                .map(HeaderName::from_static);
+            let trailers = names
+                .map(|name| (name, HeaderValue::from_static("y")))
+                .collect();
+            let frames = [
+                Frame::data(Bytes::from(document)),
+                Frame::trailers(trailers),
+            ];
+            let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok::<_, Infallible>)));
+            let response = Response::builder().header("content-type", "application/json");
+            Ok::<_, Infallible>(response.body(body).unwrap())
+        });
+        let service = stack("/api/v1").layer(app);
+        let response = service.oneshot(get("/openapi.json")).await.unwrap();
+        let body = response.into_body().collect().await.unwrap();
+        let trailers = body.trailers().unwrap();
+        for name in VALIDATORS {
+            assert_eq!(trailers.contains_key(name), !is_edited, "{document} {name}");
         }
-        let response = sent(stack("/api/v1"), get("/openapi.json"), response).await;
-        for name in OF_THE_BYTES {
-            assert_eq!(
-                response.headers().contains_key(name),
-                left,
-                "{document} {name}"
-            );
-        }
-        assert_eq!(response.headers()["cache-control"], "no-cache");
+        assert_eq!(trailers["x"], "y");
     }
 }
 
 #[tokio::test]
-async fn a_request_asks_for_the_whole_document_in_plain_bytes() {
+async fn the_app_receives_a_get_request_for_the_whole_document() {
     let app = || {
         service_fn(|request: Request<()>| async move {
             assert_eq!(request.method(), Method::GET);
@@ -348,7 +413,7 @@ async fn a_request_asks_for_the_whole_document_in_plain_bytes() {
         .to_bytes()
         .is_empty());
 
-    // Without a root path nothing is edited, and nothing is asked otherwise.
+    // Without a root path, the request stays as it is.
     let plain = stack("")
         .layer(app())
         .oneshot(request(Method::GET))
@@ -361,7 +426,7 @@ async fn a_request_asks_for_the_whole_document_in_plain_bytes() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_or_fails_comes_out_as_it_was() {
+async fn a_body_that_is_too_large_or_fails_passes_unchanged() {
     type Frames = Vec<Result<Frame<Bytes>, io::Error>>;
     let send = |limit: usize, frames: fn() -> Frames| async move {
         let app = service_fn(move |_: Request<()>| async move {
@@ -421,13 +486,13 @@ async fn a_body_that_is_too_large_or_fails_comes_out_as_it_was() {
     let (broken, _, error) = send(100, failing).await;
     assert_eq!(
         broken, "{\"openapi\":3.1.0",
-        "what comes behind an error comes"
+        "frames after an error are passed on"
     );
     assert_eq!(error.as_deref(), Some("midway"));
 }
 
 #[tokio::test]
-async fn requests_with_different_root_paths_do_not_see_each_other() {
+async fn concurrent_requests_have_their_own_root_paths() {
     let document = r#"{"openapi":"3.1.0"}"#;
     let requests = ["/a", "/b", "/c"]
         .repeat(30)
@@ -439,7 +504,7 @@ async fn requests_with_different_root_paths_do_not_see_each_other() {
     }
 }
 
-/// What hyper's server sends for two requests in a row, of which the first is for the document.
+/// What hyper's server sends for two requests in a row. The first one is for the document.
 async fn on_the_wire<S, B>(service: S) -> String
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
@@ -455,18 +520,18 @@ where
     let mut http = http1::Builder::new();
     http.auto_date_header(false);
     let service = TowerToHyperService::new(service);
-    // It fails where the connection has to be closed.
+    // An error closes the connection.
     let _ = http.serve_connection(TokioIo::new(server), service).await;
     let mut sent = String::new();
     client.read_to_string(&mut sent).await.unwrap();
     sent
 }
 
-/// Else the next response would be taken for a part of it.
+/// With a wrong length, a client would read the next response as a part of the body.
 #[tokio::test]
-async fn a_body_of_another_length_than_it_says_fails_as_it_would_have() {
+async fn a_body_with_a_wrong_length_fails_as_without_the_layer() {
     type Chunks = &'static [&'static str];
-    let app = |said: Option<usize>, chunks: Chunks, limit: usize| {
+    let app = |content_length: Option<usize>, chunks: Chunks, limit: usize| {
         service_fn(move |request: Request<Incoming>| async move {
             let next: Chunks = &["next"];
             let is_next = request.uri().path() == "/next";
@@ -477,36 +542,36 @@ async fn a_body_of_another_length_than_it_says_fails_as_it_would_have() {
             let chunks = chunks.map(|chunk| Ok::<_, Infallible>(Frame::data(chunk)));
             let body = StreamBody::new(futures_util::stream::iter(chunks));
             let mut response = Response::builder().header("content-type", "application/json");
-            if let Some(said) = said.filter(|_| !is_next) {
-                response = response.header("content-length", said);
+            if let Some(content_length) = content_length.filter(|_| !is_next) {
+                response = response.header("content-length", content_length);
             }
             Ok::<_, Infallible>(response.body(Limited::new(body, limit)).unwrap())
         })
     };
-    for (name, said, chunks, limit) in [
+    for (name, content_length, chunks, limit) in [
         ("short", Some(100), &["{\"a\"", ":1}"][..], 1000),
         ("short, no object", Some(100), &["[1,", "2]"], 1000),
         ("long", Some(7), &["{\"a\":1}", "HTTP/1.1 200 OK"], 1000),
         ("empty", Some(100), &[], 1000),
         ("right", Some(7), &["{\"a\":", "1}"], 1000),
-        ("not said", None, &["{\"a\":1}"], 1000),
+        ("no content-length", None, &["{\"a\":1}"], 1000),
         ("fails", None, &["{\"openapi\"", ":\"3.1.0\"}"], 15),
         ("fails, no object", None, &["[1,", "2]"], 3),
         ("fails at once", None, &["[1,"], 2),
     ] {
-        let app = app(said, chunks, limit);
+        let app = app(content_length, chunks, limit);
         let plain = on_the_wire(app).await;
         assert_eq!(
             on_the_wire(stack("/api/v1").layer(app)).await,
             plain,
             "{name}"
         );
-        let goes_on = matches!(name, "long" | "right" | "not said");
-        assert_eq!(plain.contains("next"), goes_on, "{name}: {plain}");
+        let keeps_alive = matches!(name, "long" | "right" | "no content-length");
+        assert_eq!(plain.contains("next"), keeps_alive, "{name}: {plain}");
     }
 }
 
-/// A body that is not there yet, and says how long it will be.
+/// A body that never ends, with an exact size hint.
 struct Endless {
     first: Option<Frame<Bytes>>,
     len: u64,
@@ -532,7 +597,7 @@ impl Body for Endless {
 }
 
 #[tokio::test]
-async fn what_need_not_be_held_is_not_held() {
+async fn other_responses_are_not_buffered() {
     for (first, len, content_type) in [
         (None, 1000, "application/json"),
         (Some("{}"), 1000, "text/plain"),
@@ -547,9 +612,7 @@ async fn what_need_not_be_held_is_not_held() {
         let document = OpenApiLayer::new("/openapi.json").limit(15);
         let layers = (RootPathLayer::new("/api/v1"), document);
         let response = layers.layer(app).oneshot(get("/openapi.json"));
-        let response = response
-            .now_or_never()
-            .expect("it does not wait for the body");
+        let response = response.now_or_never().expect("the body is not awaited");
         let mut body = response.unwrap().into_body();
         assert_eq!(body.size_hint().exact(), Some(len), "{first:?}");
         assert!(!body.is_end_stream(), "{first:?}");
@@ -564,7 +627,7 @@ async fn what_need_not_be_held_is_not_held() {
 }
 
 #[tokio::test]
-async fn a_handler_of_head_that_has_no_document_tells_no_length() {
+async fn a_head_response_without_the_document_has_no_length() {
     let app = service_fn(|_: Request<()>| async {
         let mut response = json(r#"{"openapi":"3.1.0"}"#);
         *response.body_mut() = Full::default();
@@ -577,7 +640,7 @@ async fn a_handler_of_head_that_has_no_document_tells_no_length() {
 }
 
 #[tokio::test]
-async fn what_is_said_of_the_framing_is_true() {
+async fn framing_headers_match_the_edited_document() {
     let mut chunked = json(r#"{"openapi":"3.1.0"}"#);
     chunked.headers_mut().remove("content-length");
     chunked
@@ -590,7 +653,7 @@ async fn what_is_said_of_the_framing_is_true() {
         edited.body().len().to_string()
     );
 
-    // Trailers need chunks, and come behind the document.
+    // Trailers need the chunked coding, and follow the document.
     let app = service_fn(|_: Request<()>| async {
         let data = Bytes::from_static(br#"{"openapi":"3.1.0"}"#);
         let mut trailers = HeaderMap::new();
@@ -612,7 +675,7 @@ async fn what_is_said_of_the_framing_is_true() {
     assert!(body.frame().await.unwrap().unwrap().is_trailers());
     assert!(body.is_end_stream());
 
-    // What is not edited is as long for HEAD as it is for GET.
+    // Without an edit, HEAD has the length that GET has.
     let app = service_fn(|_: Request<()>| async {
         let response = Response::builder().header("content-type", "text/plain");
         Ok::<_, Infallible>(response.body(Full::<Bytes>::from("plain")).unwrap())
@@ -627,7 +690,7 @@ async fn what_is_said_of_the_framing_is_true() {
 }
 
 #[tokio::test]
-async fn a_document_can_be_compressed_on_either_side() {
+async fn compression_may_be_inside_or_outside() {
     let document = format!(r#"{{"openapi":"3.1.0","x":"{}"}}"#, "x".repeat(1000));
     let app = service_fn(|_: Request<()>| {
         let response = json(&document);
@@ -657,12 +720,13 @@ async fn a_document_can_be_compressed_on_either_side() {
 }
 
 #[tokio::test]
-async fn a_body_may_come_slowly() {
+async fn a_body_may_arrive_in_single_bytes() {
+    let document = "\u{feff}{\"openapi\":\"3.1.0\"}";
     let app = service_fn(|_: Request<()>| async {
-        let chunks = ["{\"openapi\"", ":\"3", ".1.0\"", "}"];
-        let chunks = futures_util::stream::iter(chunks).then(|chunk| async move {
+        let bytes = document.bytes().map(|byte| Bytes::copy_from_slice(&[byte]));
+        let chunks = futures_util::stream::iter(bytes).then(|chunk| async move {
             tokio::task::yield_now().await;
-            Ok::<_, Infallible>(Frame::data(Bytes::from_static(chunk.as_bytes())))
+            Ok::<_, Infallible>(Frame::data(chunk))
         });
         tokio::task::yield_now().await;
         let response = Response::builder().header("content-type", "application/json");
@@ -671,6 +735,22 @@ async fn a_body_may_come_slowly() {
     let service = stack("/api/v1").layer(app);
     let response = service.oneshot(get("/openapi.json")).await.unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
-    let expected = r#"{"openapi":"3.1.0","servers":[{"url":"/api/v1"}]}"#;
+    let expected = "\u{feff}{\"openapi\":\"3.1.0\",\"servers\":[{\"url\":\"/api/v1\"}]}";
     assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn the_inner_future_is_dropped_before_the_body_is_read() {
+    let app = service_fn(|_: Request<()>| async {
+        let (first, len) = (None, 10);
+        let response = Response::builder().header("content-type", "application/json");
+        Ok::<_, Infallible>(response.body(Endless { first, len }).unwrap())
+    });
+    let one_at_a_time = ConcurrencyLimitLayer::new(1);
+    let mut service = (stack("/api/v1"), one_at_a_time).layer(app);
+    service.ready().await.unwrap();
+    let mut reading = pin!(service.call(get("/openapi.json")));
+    assert!(reading.as_mut().now_or_never().is_none());
+    let next = service.ready().now_or_never();
+    assert!(next.is_some(), "the permit is released");
 }

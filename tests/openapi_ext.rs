@@ -1,4 +1,4 @@
-//! OpenAPI documents that utoipa and aide hold as values.
+//! `OpenApiExt` for the document types of utoipa and aide.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -14,21 +14,24 @@ use tower_root_path::{
 type Utoipa = utoipa::openapi::OpenApi;
 type Aide = aide::openapi::OpenApi;
 
-/// `document` as the crate of the type `D` writes it.
-fn written_by<D: DeserializeOwned + Serialize>(document: &Value) -> Value {
+/// `document` after a round trip through the type `D`.
+fn round_trip<D: DeserializeOwned + Serialize>(document: &Value) -> Value {
     json!(parsed::<D>(document))
 }
 
 fn parsed<D: DeserializeOwned>(document: &Value) -> D {
-    // They borrow strings, which a `Value` does not lend.
+    // Some fields borrow strings, which `serde_json::from_value` does not support.
     serde_json::from_str(&document.to_string()).unwrap()
 }
 
-fn under<D: DeserializeOwned + Serialize + OpenApiExt>(document: &Value, root_path: &str) -> Value {
+fn under_root_path<D: DeserializeOwned + Serialize + OpenApiExt>(
+    document: &Value,
+    root_path: &str,
+) -> Value {
     json!(parsed::<D>(document).under_root_path(&root_path.parse().unwrap()))
 }
 
-/// What `OpenApiLayer` makes of `document`.
+/// `document` as `OpenApiLayer` edits it.
 async fn edited(document: &Value, root_path: &str) -> Value {
     let document = document.to_string();
     let app = service_fn(move |_: Request<()>| {
@@ -47,7 +50,7 @@ async fn edited(document: &Value, root_path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_value_becomes_what_the_layer_makes_of_its_text() {
+async fn typed_documents_get_the_same_edits_as_their_text() {
     let with_servers = |servers: Value| {
         json!({
             "openapi": "3.1.0",
@@ -77,16 +80,16 @@ async fn a_value_becomes_what_the_layer_makes_of_its_text() {
         for root_path in ["", "/api/v1", "/x%27"] {
             let edited = edited(&document, root_path).await;
             let case = format!("{root_path:?} {document}");
-            let utoipa = under::<Utoipa>(&document, root_path);
-            assert_eq!(utoipa, written_by::<Utoipa>(&edited), "{case}");
-            let aide = under::<Aide>(&document, root_path);
-            assert_eq!(aide, written_by::<Aide>(&edited), "{case}");
+            let utoipa = under_root_path::<Utoipa>(&document, root_path);
+            assert_eq!(utoipa, round_trip::<Utoipa>(&edited), "{case}");
+            let aide = under_root_path::<Aide>(&document, root_path);
+            assert_eq!(aide, round_trip::<Aide>(&edited), "{case}");
         }
     }
 }
 
 #[tokio::test]
-async fn so_do_the_operations_that_only_utoipa_knows() {
+async fn utoipas_query_and_additional_operations_are_prefixed() {
     let mut document = json!({
         "openapi": "3.1.0",
         "info": { "title": "t", "version": "1" },
@@ -97,12 +100,12 @@ async fn so_do_the_operations_that_only_utoipa_knows() {
     document["paths"]["/a"]["query"] = operation;
     let edited = edited(&document, "/api/v1").await;
     assert_eq!(edited.to_string().matches(r#""/api/v1/v2""#).count(), 2);
-    let utoipa = under::<Utoipa>(&document, "/api/v1");
-    assert_eq!(utoipa, written_by::<Utoipa>(&edited));
+    let utoipa = under_root_path::<Utoipa>(&document, "/api/v1");
+    assert_eq!(utoipa, round_trip::<Utoipa>(&edited));
 }
 
 #[test]
-fn servers_keep_all_they_say() {
+fn conversions_keep_every_field() {
     let servers = Servers::new([Server::new("https://{region}.example")
         .name("prod")
         .description("Production")
@@ -124,7 +127,7 @@ fn servers_keep_all_they_say() {
 }
 
 #[test]
-fn an_empty_list_is_no_key() {
+fn an_empty_list_removes_the_key() {
     let server = || [Server::new("/")];
     let utoipa = Utoipa::default().with_servers(server()).with_servers([]);
     assert_eq!(json!(utoipa).get("servers"), None);

@@ -1,4 +1,4 @@
-//! Documents of several generators through `OpenApiLayer`, held to the schemas of OpenAPI.
+//! `OpenApiLayer` with documents of several generators, validated by the schemas of OpenAPI.
 
 use axum::{
     body::{self, Body},
@@ -14,7 +14,7 @@ use std::{fs, path::Path};
 use tower::ServiceExt;
 use tower_root_path::{OpenApiLayer, RootPathLayer};
 
-/// The size to which the large ones grow.
+/// The size that every large document exceeds.
 const LARGE: usize = 5_000_000;
 
 struct Api;
@@ -28,7 +28,7 @@ impl Api {
     }
 }
 
-fn of_poem(description: &str) -> String {
+fn poem_document(description: &str) -> String {
     OpenApiService::new(Api, "poem", "1.0")
         .description(description)
         .server("/")
@@ -36,7 +36,7 @@ fn of_poem(description: &str) -> String {
         .spec()
 }
 
-fn of_utoipa(paths: usize) -> String {
+fn utoipa_document(paths: usize) -> String {
     use utoipa::openapi::{
         path::OperationBuilder, HttpMethod, InfoBuilder, OpenApiBuilder, PathItem, PathsBuilder,
         ResponseBuilder, Server,
@@ -59,7 +59,7 @@ fn of_utoipa(paths: usize) -> String {
         .unwrap()
 }
 
-fn of_aide(paths: usize) -> String {
+fn aide_document(paths: usize) -> String {
     use aide::openapi::{Info, OpenApi, Operation, PathItem, Paths, ReferenceOr, Server};
     let path_item = |n| {
         let path_item = PathItem {
@@ -87,14 +87,18 @@ fn of_aide(paths: usize) -> String {
     serde_json::to_string(&api).unwrap()
 }
 
-/// By hand, as they were written then.
+/// A document without a generator, in the style of that version.
 fn swagger_2(description: &str) -> String {
+    swagger_2_at("", description)
+}
+
+/// `host` is the whole member and a comma, or empty.
+fn swagger_2_at(host: &str, description: &str) -> String {
     format!(
         r#"{{
     "swagger": "2.0",
     "info": {{ "title": "by hand", "version": "1.0", "description": "{description}" }},
-    "host": "api.example.com",
-    "basePath": "/v2",
+    {host}"basePath": "/v2",
     "schemes": [ "https" ],
     "paths": {{
         "/app": {{ "get": {{ "responses": {{ "200": {{ "description": "Hello" }} }} }} }}
@@ -104,8 +108,8 @@ fn swagger_2(description: &str) -> String {
     )
 }
 
-/// With what only this version has.
-fn of_3_2() -> String {
+/// A document with fields that only this version has.
+fn openapi_3_2() -> String {
     let operation = r#"{ "responses": { "200": { "description": "Hello" } }, "servers": [ { "url": "/files" } ] }"#;
     format!(
         r#"{{
@@ -120,7 +124,7 @@ fn of_3_2() -> String {
     )
 }
 
-/// The document as a client gets it under `/api/v1`.
+/// The document that a client receives, with the root path `/api/v1`.
 async fn served(document: String) -> String {
     let app = Router::new()
         .route(
@@ -135,7 +139,7 @@ async fn served(document: String) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// The schema of a version, as the Python package `openapi-spec-validator` has it.
+/// The schema of a version, from the Python package `openapi-spec-validator`.
 fn schema(version: &str) -> Validator {
     let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/lib");
     let python = fs::read_dir(&packages)
@@ -156,31 +160,49 @@ fn schema(version: &str) -> Validator {
 
 #[tokio::test]
 #[ignore = "needs openapi-spec-validator"]
-async fn what_was_valid_is_valid_afterwards() {
+async fn edited_documents_are_valid() {
     let long = "x".repeat(LARGE);
-    let root_path = json!([{ "url": "/api/v1" }]);
+    let root_path_alone = json!([{ "url": "/api/v1" }]);
     let own = json!([{ "url": "/api/v1", "name": "own" }]);
-    let of_poems = json!([{ "url": "/api/v1" }, { "url": "https://prod.example.com" }]);
+    let poem_servers = json!([{ "url": "/api/v1" }, { "url": "https://prod.example.com" }]);
     for (name, version, document, key, expected) in [
-        ("utoipa", "v3.1", of_utoipa(1), "servers", &root_path),
+        (
+            "utoipa",
+            "v3.1",
+            utoipa_document(1),
+            "servers",
+            &root_path_alone,
+        ),
         (
             "large utoipa",
             "v3.1",
-            of_utoipa(60_000),
+            utoipa_document(60_000),
             "servers",
-            &root_path,
+            &root_path_alone,
         ),
-        ("aide", "v3.1", of_aide(1), "servers", &root_path),
+        (
+            "aide",
+            "v3.1",
+            aide_document(1),
+            "servers",
+            &root_path_alone,
+        ),
         (
             "large aide",
             "v3.1",
-            of_aide(120_000),
+            aide_document(120_000),
             "servers",
-            &root_path,
+            &root_path_alone,
         ),
-        ("poem", "v3.0", of_poem("x"), "servers", &of_poems),
-        ("large poem", "v3.0", of_poem(&long), "servers", &of_poems),
-        ("3.2", "v3.2", of_3_2(), "servers", &own),
+        ("poem", "v3.0", poem_document("x"), "servers", &poem_servers),
+        (
+            "large poem",
+            "v3.0",
+            poem_document(&long),
+            "servers",
+            &poem_servers,
+        ),
+        ("3.2", "v3.2", openapi_3_2(), "servers", &own),
         (
             "by hand",
             "v2.0",
@@ -194,6 +216,13 @@ async fn what_was_valid_is_valid_afterwards() {
             swagger_2(&long),
             "basePath",
             &json!("/api/v1/v2"),
+        ),
+        (
+            "by hand, with a host",
+            "v2.0",
+            swagger_2_at(r#""host": "api.example.com", "#, "x"),
+            "basePath",
+            &json!("/v2"),
         ),
     ] {
         let is_large = name.starts_with("large");
@@ -215,19 +244,19 @@ async fn what_was_valid_is_valid_afterwards() {
         assert_eq!(&served[key], expected, "{name}");
         let files = served.to_string().matches(r#""/api/v1/files""#).count();
         let paths = served["paths"].as_object().unwrap().len();
-        let of_each_path = match name.trim_start_matches("large ") {
+        let files_per_path = match name.trim_start_matches("large ") {
             "utoipa" | "aide" => 1,
             "3.2" => 2,
             _ => 0,
         };
-        assert_eq!(files, of_each_path * paths, "{name}");
+        assert_eq!(files, files_per_path * paths, "{name}");
     }
 }
 
 #[tokio::test]
 #[ignore = "needs openapi-spec-validator"]
-async fn the_schemas_find_what_is_wrong() {
-    for (version, wrong) in [
+async fn the_schemas_reject_invalid_documents() {
+    for (version, invalid) in [
         ("v2.0", json!({ "swagger": "2.0", "info": {}, "paths": {} })),
         (
             "v3.0",
@@ -238,12 +267,12 @@ async fn the_schemas_find_what_is_wrong() {
             json!({ "openapi": "3.1.0", "paths": {}, "info": { "title": "", "version": "" }, "servers": [{}] }),
         ),
     ] {
-        assert!(!schema(version).is_valid(&wrong), "{version}");
+        assert!(!schema(version).is_valid(&invalid), "{version}");
     }
 }
 
 #[tokio::test]
-async fn five_bytes_stay() {
+async fn other_content_of_five_bytes_stays() {
     for document in [
         "{}   ",
         "[{}]\n",

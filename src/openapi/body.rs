@@ -1,4 +1,4 @@
-//! The body of a response that may have been a document.
+//! The response body of `OpenApiService`.
 
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
@@ -11,8 +11,9 @@ use std::{
 };
 
 pin_project! {
-    /// Response body of [`OpenApiService`](crate::OpenApiService): the inner one, or the document
-    /// in its place.
+    /// Response body of [`OpenApiService`](crate::OpenApiService).
+    ///
+    /// It is the edited document, or the body of the inner service.
     pub struct OpenApiBody<B>
     where
         B: Body,
@@ -28,43 +29,43 @@ pin_project! {
     where
         B: Body,
     {
-        Passing { #[pin] body: B },
-        Read { body: ReadBody<B> },
+        Inner { #[pin] body: B },
+        Buffered { body: BufferedBody<B> },
         Edited { document: Bytes, trailers: Option<HeaderMap> },
-        Head { hint: SizeHint },
+        Head { size_hint: SizeHint },
     }
 }
 
-/// A body of which a part, or all, was read before it passes.
+/// A body of the inner service that was read in part or as a whole, and is sent unchanged.
 ///
-/// It says no more of its length than it did at first: where that was not known, it may end too early
-/// or fail, and a server that was told what has come so far would take it for complete.
-pub(super) struct ReadBody<B: Body> {
-    pub(super) hint: SizeHint,
+/// It keeps the size hint of the inner body. An exact length taken from the buffer would be wrong:
+/// where the length was unknown, the body may still fail, and the server would send a truncated
+/// response as a complete one.
+pub(super) struct BufferedBody<B: Body> {
+    pub(super) size_hint: SizeHint,
     pub(super) data: Bytes,
     pub(super) trailers: Option<HeaderMap>,
     pub(super) error: Option<B::Error>,
-    /// `None` if it has ended.
+    /// The part that was not read. `None` if the body has ended.
     pub(super) rest: Option<Pin<Box<B>>>,
 }
 
 impl<B: Body> OpenApiBody<B> {
-    pub(super) fn passing(body: B) -> Self {
-        Self::from(State::Passing { body })
+    pub(super) fn inner(body: B) -> Self {
+        Self::from(State::Inner { body })
     }
 
-    /// `body` as it was.
-    pub(super) fn read(body: ReadBody<B>) -> Self {
-        Self::from(State::Read { body })
+    pub(super) fn buffered(body: BufferedBody<B>) -> Self {
+        Self::from(State::Buffered { body })
     }
 
     pub(super) fn edited(document: Bytes, trailers: Option<HeaderMap>) -> Self {
         Self::from(State::Edited { document, trailers })
     }
 
-    /// No body, for a request that asked for the head alone; `hint` is of the one that GET has.
-    pub(super) fn head(hint: SizeHint) -> Self {
-        Self::from(State::Head { hint })
+    /// An empty body for a HEAD request, with the size hint of the body that GET has.
+    pub(super) fn head(size_hint: SizeHint) -> Self {
+        Self::from(State::Head { size_hint })
     }
 }
 
@@ -89,8 +90,8 @@ impl<B: Body> Body for OpenApiBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         match self.project().state.project() {
-            StateProj::Passing { body } => body.poll_frame(cx).map_ok(in_bytes),
-            StateProj::Read { body } => body.poll_frame(cx),
+            StateProj::Inner { body } => body.poll_frame(cx).map_ok(copy_to_bytes),
+            StateProj::Buffered { body } => body.poll_frame(cx),
             StateProj::Edited { document, trailers } => {
                 let document = mem::take(document);
                 let data = Some(document).filter(|document| !document.is_empty());
@@ -104,8 +105,8 @@ impl<B: Body> Body for OpenApiBody<B> {
 
     fn is_end_stream(&self) -> bool {
         match &self.state {
-            State::Passing { body } => body.is_end_stream(),
-            State::Read { .. } => false,
+            State::Inner { body } => body.is_end_stream(),
+            State::Buffered { .. } => false,
             State::Edited { document, trailers } => document.is_empty() && trailers.is_none(),
             State::Head { .. } => true,
         }
@@ -113,15 +114,15 @@ impl<B: Body> Body for OpenApiBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         match &self.state {
-            State::Passing { body } => body.size_hint(),
-            State::Read { body } => body.hint,
-            State::Edited { document, trailers } => edited_hint(document, trailers.as_ref()),
-            State::Head { hint } => *hint,
+            State::Inner { body } => body.size_hint(),
+            State::Buffered { body } => body.size_hint,
+            State::Edited { document, trailers } => edited_size_hint(document, trailers.as_ref()),
+            State::Head { size_hint } => *size_hint,
         }
     }
 }
 
-impl<B: Body> ReadBody<B> {
+impl<B: Body> BufferedBody<B> {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = if !self.data.is_empty() {
             Frame::data(mem::take(&mut self.data))
@@ -131,35 +132,37 @@ impl<B: Body> ReadBody<B> {
             return Poll::Ready(Some(Err(error)));
         } else if let Some(rest) = &mut self.rest {
             match ready!(rest.as_mut().poll_frame(cx)) {
-                Some(Ok(frame)) => in_bytes(frame),
-                end => return Poll::Ready(end.map(|frame| frame.map(in_bytes))),
+                Some(Ok(frame)) => copy_to_bytes(frame),
+                end => return Poll::Ready(end.map(|frame| frame.map(copy_to_bytes))),
             }
         } else {
             return Poll::Ready(None);
         };
-        let passed = frame.data_ref().map_or(0, |data| data.len() as u64);
-        let lower = self.hint.lower().saturating_sub(passed);
-        let upper = self.hint.upper().map(|upper| upper.saturating_sub(passed));
-        self.hint = SizeHint::new();
-        self.hint.set_lower(lower);
+        let sent = frame.data_ref().map_or(0, |data| data.len() as u64);
+        let lower = self.size_hint.lower().saturating_sub(sent);
+        let upper = self.size_hint.upper();
+        self.size_hint = SizeHint::new();
+        self.size_hint.set_lower(lower);
         if let Some(upper) = upper {
-            self.hint.set_upper(upper);
+            self.size_hint.set_upper(upper.saturating_sub(sent));
         }
         Poll::Ready(Some(Ok(frame)))
     }
 }
 
-/// By an exact length a server would stop before the trailers.
-pub(super) fn edited_hint(document: &Bytes, trailers: Option<&HeaderMap>) -> SizeHint {
+/// The size hint of an edited document.
+///
+/// It is not exact if there are trailers: a server stops at an exact length, before the trailers.
+pub(super) fn edited_size_hint(document: &Bytes, trailers: Option<&HeaderMap>) -> SizeHint {
     let len = document.len() as u64;
     if trailers.is_none() {
         return SizeHint::with_exact(len);
     }
-    let mut hint = SizeHint::new();
-    hint.set_lower(len);
-    hint
+    let mut size_hint = SizeHint::new();
+    size_hint.set_lower(len);
+    size_hint
 }
 
-fn in_bytes<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
+fn copy_to_bytes<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
     frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
 }

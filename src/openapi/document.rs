@@ -1,24 +1,26 @@
-//! Where the app is, in the JSON text of an OpenAPI document: what is to be changed, and nothing
-//! else.
+//! Edits of the JSON text of an OpenAPI document.
 
 use super::servers::{is_root_path, public_url};
-use crate::RootPath;
-use serde::{
-    de::{MapAccess, Visitor},
-    Deserialize, Deserializer,
+use crate::{
+    json::{string, Edits, Object},
+    RootPath,
 };
 use serde_json::value::RawValue;
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{borrow::Cow, ops::Range};
 
-/// The operations of a path item ([OpenAPI 3.2][oas]).
+/// The fields of a path item that are operations ([OpenAPI 3.2][oas]).
 ///
 /// [oas]: https://spec.openapis.org/oas/v3.2.0#path-item-object
 const METHODS: [&str; 9] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace", "query",
 ];
 
-/// The document for a request under `root_path`; `None` if `document` is not JSON or not an
-/// OpenAPI document, or stays as it is.
+/// The byte order mark, which some editors write at the beginning of a UTF-8 file.
+pub(super) const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// The document for a request with this root path.
+///
+/// `None` if `document` is not an OpenAPI document in JSON, or needs no edits.
 pub(super) fn edit(
     document: &[u8],
     root_path: &RootPath,
@@ -28,173 +30,130 @@ pub(super) fn edit(
         return None;
     }
     let text = std::str::from_utf8(document).ok()?;
-    let mut edits = Edits {
-        document: text,
-        root_path,
-        edits: Vec::new(),
+    // Parsers may ignore it (RFC 8259, section 8.1).
+    let json = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let document = Object::parse(json)?;
+    let version = |key| {
+        let value = document.get(key)?;
+        Some((value, string(value)?))
     };
-    edits.document_object(root_path_in_servers)?;
-    edits.apply()
-}
-
-/// The members of a JSON object, in their order.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Members<'a> {
-    fn of(json: &'a str) -> Option<Self> {
-        serde_json::from_str(json).ok()
-    }
-
-    fn get(&self, key: &str) -> Option<&'a RawValue> {
-        // Of several the last one counts, as for most readers.
-        let mut members = self.0.iter().rev();
-        Some(members.find(|(name, _)| name == key)?.1)
-    }
-}
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+    let mut editor = Editor {
+        root_path,
+        edits: Edits::new(text),
+    };
+    match (version("openapi"), version("swagger")) {
+        (Some((openapi, version)), _) if version.starts_with("3.") => {
+            let servers = editor.prefix_servers(document.get("servers"));
+            if root_path_in_servers && !servers.iter().any(|url| is_root_path(url, root_path)) {
+                editor.insert_root_path(document.get("servers"), openapi);
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(Key(key)) = map.next_key()? {
-                    members.push((key, map.next_value()?));
-                }
-                Ok(Members(members))
-            }
+            editor.edit_path_items(&document);
         }
-
-        deserializer.deserialize_map(Object)
+        (None, Some((swagger, version))) if version == "2.0" => {
+            editor.edit_base_path(&document, swagger);
+        }
+        _ => {}
     }
+    editor.edits.apply()
 }
 
-/// The members of what may be a JSON object.
+/// The members of `json`, if it is an object.
 fn members(json: Option<&RawValue>) -> impl Iterator<Item = (Cow<'_, str>, &RawValue)> {
-    let object = json.and_then(|json| Members::of(json.get()));
-    object.into_iter().flat_map(|object| object.0)
+    let object = json.and_then(|json| Object::parse(json.get()));
+    object.into_iter().flatten()
 }
 
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-fn string(json: &RawValue) -> Option<Cow<'_, str>> {
-    let Key(string) = serde_json::from_str(json.get()).ok()?;
-    Some(string)
+/// The elements of `json`, if it is an array.
+fn elements(json: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(json.get()).ok()
 }
 
-struct Edits<'a> {
-    document: &'a str,
+struct Editor<'a> {
     root_path: &'a RootPath,
-    edits: Vec<(Range<usize>, String)>,
+    edits: Edits<'a>,
 }
 
-impl<'a> Edits<'a> {
-    /// `None` if it is no OpenAPI document.
-    fn document_object(&mut self, root_path_in_servers: bool) -> Option<()> {
-        let document = Members::of(self.document)?;
-        let version = |key| {
-            document
-                .get(key)
-                .and_then(|json| Some((json, string(json)?)))
-        };
-        if let Some((_, version)) = version("openapi") {
-            if !version.starts_with("3.") {
-                return None;
+impl<'a> Editor<'a> {
+    /// Inserts the root path as the first entry of `servers`, or adds this key after the value
+    /// `openapi`.
+    fn insert_root_path(&mut self, servers: Option<&RawValue>, openapi: &RawValue) {
+        let server = format!("{{\"url\":\"{}\"}}", self.root_path);
+        match servers.map(|servers| (servers, elements(servers))) {
+            None => self.insert_after(openapi, format!(",\"servers\":[{server}]")),
+            Some((servers, None)) if servers.get() == "null" => {
+                self.replace(servers, format!("[{server}]"));
             }
-        } else {
-            let (json, version) = version("swagger")?;
-            if version != "2.0" {
-                return None;
-            }
-            self.base_path(&document, json);
-            return Some(());
+            // The document is invalid.
+            Some((_, None)) => {}
+            Some((servers, Some(list))) => match list.first() {
+                Some(first) => self.insert_before(first, format!("{server},")),
+                None => self.replace(servers, format!("[{server}]")),
+            },
         }
-        let (openapi, _) = version("openapi")?;
-        let servers = document.get("servers");
-        let list = servers.and_then(|servers| serde_json::from_str(servers.get()).ok());
-        let list: Option<Vec<&RawValue>> = list;
-        let urls = self.servers(list.as_deref().unwrap_or_default());
-        if root_path_in_servers && !urls.iter().any(|url| is_root_path(url, self.root_path)) {
-            let own = format!("{{\"url\":\"{}\"}}", self.root_path);
-            match (servers, list.as_deref()) {
-                (Some(_), Some([first, ..])) => self.insert_before(first, format!("{own},")),
-                (Some(servers), Some([])) => self.replace(servers, format!("[{own}]")),
-                (Some(servers), None) if servers.get() == "null" => {
-                    self.replace(servers, format!("[{own}]"));
-                }
-                // Wrong by itself.
-                (Some(_), None) => {}
-                (None, _) => self.insert_behind(openapi, format!(",\"servers\":[{own}]")),
-            }
-        }
-        let paths = document.get("paths");
-        for (path, path_item) in members(paths) {
-            // What is no path is an extension.
+    }
+
+    /// Prefixes the `servers` of path items and operations, which replace those of the document.
+    fn edit_path_items(&mut self, document: &Object<'a>) {
+        for (path, path_item) in members(document.get("paths")) {
+            // Other keys are extensions.
             if path.starts_with('/') {
-                self.path_item(path_item);
+                self.edit_path_item(path_item);
             }
         }
         let components = document.get("components");
-        let components = components.and_then(|components| Members::of(components.get()));
+        let components = components.and_then(|components| Object::parse(components.get()));
         let reusable = components.and_then(|components| components.get("pathItems"));
         for (_, path_item) in members(reusable) {
-            self.path_item(path_item);
+            self.edit_path_item(path_item);
         }
-        Some(())
     }
 
-    /// The `basePath` of [Swagger 2.0], which is `/` if it is not there.
+    fn edit_path_item(&mut self, path_item: &RawValue) {
+        let Some(path_item) = Object::parse(path_item.get()) else {
+            return;
+        };
+        self.prefix_servers(path_item.get("servers"));
+        let operations = METHODS.iter().filter_map(|method| path_item.get(method));
+        let additional = members(path_item.get("additionalOperations"));
+        for operation in operations.chain(additional.map(|(_, operation)| operation)) {
+            let operation = Object::parse(operation.get());
+            self.prefix_servers(operation.and_then(|operation| operation.get("servers")));
+        }
+    }
+
+    /// Sets the `basePath` of [Swagger 2.0], which defaults to `/`; without the key, adds it after
+    /// the value `swagger`.
+    ///
+    /// A document with a `host` of its own describes a server at that host, where the root path of
+    /// this request does not apply.
     ///
     /// [Swagger 2.0]: https://swagger.io/specification/v2/#swagger-object
-    fn base_path(&mut self, document: &Members<'a>, swagger: &RawValue) {
+    fn edit_base_path(&mut self, document: &Object<'a>, swagger: &RawValue) {
+        let host = document.get("host").and_then(string);
+        if host.is_some_and(|host| !host.is_empty()) {
+            return;
+        }
         match document.get("basePath") {
+            None => self.insert_after(swagger, format!(",\"basePath\":\"{}\"", self.root_path)),
             Some(json) if matches!(json.get(), "null" | "\"\"") => {
                 self.replace(json, format!("\"{}\"", self.root_path));
             }
-            Some(json) => drop(self.url(json)),
-            None => self.insert_behind(swagger, format!(",\"basePath\":\"{}\"", self.root_path)),
+            Some(json) => drop(self.prefix_url(json)),
         }
     }
 
-    /// A path item and its operations may have lists of their own, in place of the one of the
-    /// document.
-    fn path_item(&mut self, path_item: &'a RawValue) {
-        let Some(path_item) = Members::of(path_item.get()) else {
-            return;
-        };
-        self.list(path_item.get("servers"));
-        let named = METHODS.iter().filter_map(|method| path_item.get(method));
-        let more = members(path_item.get("additionalOperations"));
-        for operation in named.chain(more.map(|(_, operation)| operation)) {
-            let operation = Members::of(operation.get());
-            self.list(operation.and_then(|operation| operation.get("servers")));
-        }
-    }
-
-    fn list(&mut self, servers: Option<&RawValue>) {
-        let list = servers.and_then(|servers| serde_json::from_str(servers.get()).ok());
-        let list: Vec<&RawValue> = list.unwrap_or_default();
-        self.servers(&list);
-    }
-
-    /// Brings each URL under the root path, and gives what becomes of them.
-    fn servers(&mut self, list: &[&RawValue]) -> Vec<String> {
-        let urls = list.iter().filter_map(|server| {
-            let url = Members::of(server.get())?.get("url")?;
-            self.url(url)
+    /// Prefixes the URL of each server, and returns the resulting URLs.
+    fn prefix_servers(&mut self, servers: Option<&RawValue>) -> Vec<String> {
+        let list = servers.and_then(elements).unwrap_or_default();
+        let urls = list.into_iter().filter_map(|server| {
+            let url = Object::parse(server.get())?.get("url")?;
+            self.prefix_url(url)
         });
         urls.collect()
     }
 
-    fn url(&mut self, json: &RawValue) -> Option<String> {
+    /// Prefixes the URL if it is path-absolute, and returns the resulting URL.
+    fn prefix_url(&mut self, json: &RawValue) -> Option<String> {
         let url = string(json)?;
         let public = public_url(&url, self.root_path);
         if public != url {
@@ -203,38 +162,18 @@ impl<'a> Edits<'a> {
         Some(public)
     }
 
-    fn range_of(&self, json: &RawValue) -> Range<usize> {
-        let start = json.get().as_ptr() as usize - self.document.as_ptr() as usize;
-        start..start + json.get().len()
-    }
-
-    fn replace(&mut self, json: &RawValue, with: String) {
-        self.edits.push((self.range_of(json), with));
+    fn replace(&mut self, json: &RawValue, text: String) {
+        let range = self.edits.range_of(json);
+        self.edits.replace(range, text);
     }
 
     fn insert_before(&mut self, json: &RawValue, text: String) {
-        let Range { start, .. } = self.range_of(json);
-        self.edits.push((start..start, text));
+        let Range { start, .. } = self.edits.range_of(json);
+        self.edits.replace(start..start, text);
     }
 
-    fn insert_behind(&mut self, json: &RawValue, text: String) {
-        let Range { end, .. } = self.range_of(json);
-        self.edits.push((end..end, text));
-    }
-
-    fn apply(mut self) -> Option<String> {
-        if self.edits.is_empty() {
-            return None;
-        }
-        self.edits.sort_by_key(|(range, _)| range.start);
-        let mut edited = String::with_capacity(self.document.len() + 64);
-        let mut kept = 0;
-        for (Range { start, end }, text) in self.edits {
-            edited.push_str(&self.document[kept..start]);
-            edited.push_str(&text);
-            kept = end;
-        }
-        edited.push_str(&self.document[kept..]);
-        Some(edited)
+    fn insert_after(&mut self, json: &RawValue, text: String) {
+        let Range { end, .. } = self.edits.range_of(json);
+        self.edits.replace(end..end, text);
     }
 }

@@ -1,14 +1,16 @@
-//! Documents that other crates hold as values.
+//! `OpenApiExt`: the `servers` of documents of the types of utoipa and aide.
 
 use super::Server;
 use crate::RootPath;
 
-/// The `servers` of an OpenAPI document that utoipa or aide has made: their types `OpenApi`, each
-/// with the feature of that name.
+/// Sets the `servers` of an OpenAPI document of the types of utoipa and aide.
+///
+/// It is implemented for `utoipa::openapi::OpenApi` with the feature `utoipa`, and for
+/// `aide::openapi::OpenApi` with the feature `aide`.
 ///
 /// # Example
 ///
-/// A handler that tells each client where the app is:
+/// A handler whose document has the root path of the request:
 ///
 /// ```
 /// # #[cfg(feature = "utoipa")]
@@ -36,17 +38,34 @@ use crate::RootPath;
 /// # example::main();
 /// ```
 pub trait OpenApiExt: sealed::Sealed {
-    /// The document for a request under `root_path`, as
-    #[cfg_attr(feature = "openapi", doc = "[`OpenApiLayer`](crate::OpenApiLayer)")]
-    #[cfg_attr(not(feature = "openapi"), doc = "`OpenApiLayer`")]
-    /// edits it: the root path is the first of its `servers`, unless it is there already, and what
-    /// begins with a slash in the `servers` of the document, of its path items and of its
-    /// operations is brought under it. Without a root path the document stays as it is.
+    /// Returns the document for a request with this root path.
+    ///
+    /// The edits are those of
+    #[cfg_attr(feature = "openapi", doc = "[`OpenApiLayer`](crate::OpenApiLayer):")]
+    #[cfg_attr(not(feature = "openapi"), doc = "`OpenApiLayer`:")]
+    /// the root path becomes the first entry of `servers`, unless an entry has it as its URL. URLs
+    /// that begin with a slash get the root path, in the `servers` of the document, of path items
+    /// and of operations. Without a root path, the document stays as it is.
     #[must_use]
     fn under_root_path(self, root_path: &RootPath) -> Self;
 
-    /// The document with `servers` in place of its own, such as the
-    /// [list](crate::Servers::list) for a root path. The key is left out if there are none.
+    /// Returns the document with `servers` in place of its own.
+    ///
+    /// Use it with the [list](crate::Servers::list) for a root path. An empty list removes the key.
+    ///
+    /// ```
+    /// # #[cfg(feature = "utoipa")]
+    /// # {
+    /// use tower_root_path::{OpenApiExt, RootPath, Server, Servers};
+    ///
+    /// let servers = Servers::new([Server::new("https://prod.example.com")]);
+    /// let list = servers.list(&RootPath::from_static("/api/v1"));
+    ///
+    /// let document = utoipa::openapi::OpenApi::default().with_servers(list);
+    /// let urls: Vec<_> = document.servers.iter().flatten().map(|server| &server.url).collect();
+    /// assert_eq!(urls, ["/api/v1", "https://prod.example.com"]);
+    /// # }
+    /// ```
     #[must_use]
     fn with_servers(self, servers: impl IntoIterator<Item = Server>) -> Self;
 }

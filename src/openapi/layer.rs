@@ -1,41 +1,48 @@
-//! What is configured: which documents, and how they are edited.
+//! `OpenApiLayer`: which documents are edited, and how.
 
 use super::OpenApiService;
 use std::sync::Arc;
 use tower_layer::Layer;
 
-/// How large a document is held, unless [`OpenApiLayer::limit`] says otherwise.
-const LIMIT: usize = 16 << 20;
+/// The default of [`OpenApiLayer::limit`]: 16 MiB.
+const DEFAULT_LIMIT: usize = 16 << 20;
 
-/// Layer that applies [`OpenApiService`]: brings an OpenAPI document under the root path of each
-/// request, whatever has made it.
+/// Layer that applies [`OpenApiService`], which adds the root path to an OpenAPI document.
 ///
-/// Place it inside of [`RootPathLayer`](crate::RootPathLayer), and where a sub-app has a document of
-/// its own, another one inside of its `RootPathLayer::nested()`. At the paths it is told, and only
-/// for a response of status 200 whose content is JSON (`application/json`, `…+json`) and an OpenAPI
-/// document, it edits
+/// It edits the JSON text in the response, so it works with every generator, and with a document in
+/// a file. Place it inside [`RootPathLayer`](crate::RootPathLayer). A sub-app with a document of
+/// its own needs its own `OpenApiLayer`, inside the nested layer of the sub-app.
 ///
-/// | version | what | with the root path `/api/v1` |
+/// A response is edited if the request is for one of the configured paths, the status is 200, the
+/// content is JSON (`application/json`, `…+json`), and it is an OpenAPI document. The edits, with
+/// the root path `/api/v1`:
+///
+/// | version | where | edit |
 /// |---|---|---|
-/// | 3.x | `servers` | gets `{"url":"/api/v1"}` as the first entry, unless one is there already |
-/// | 3.x | URLs in `servers` of the document, of path items and of operations that begin with a slash | `/` becomes `/api/v1`, `/v2` becomes `/api/v1/v2` |
-/// | 2.0 | `basePath` | the same |
+/// | 3.x | `servers` of the document | `{"url":"/api/v1"}` is added as the first entry, unless an entry has this URL |
+/// | 3.x | `servers` of the document, of path items and of operations: URLs that begin with a slash | `/` becomes `/api/v1`, `/v2` becomes `/api/v1/v2` |
+/// | 2.0 | `basePath`, unless the document has a `host` | `/` becomes `/api/v1`, `/v2` becomes `/api/v1/v2` |
 ///
-/// Every other byte stays, and the order of keys. Not edited are the servers of callbacks, webhooks
-/// and links, which may be anybody's, the `host` of 2.0, and other URLs, such as `tokenUrl`: write
-/// them relative. Without a root path nothing is edited, and nothing below holds.
+/// All other bytes stay, including a byte order mark. The servers of callbacks, webhooks and links
+/// are not edited, since they may belong to other parties. Other URLs, such as `tokenUrl`, are not
+/// edited either: write them as relative references. Without a root path, requests and responses
+/// pass unchanged.
 ///
-/// `Content-Length` is that of the edited document; validators, such as `ETag`, are dropped. HEAD
-/// reaches the app as GET, since the length is known only then. Conditions and ranges in the request
-/// are not passed on, and no coding is accepted, since only the whole document in plain bytes can be
-/// edited. What is larger than the [`limit`](Self::limit), compressed all the same, or no such
-/// document passes as it is.
+/// # Requests and responses
 ///
-/// The document is parsed for each request, by the thread that serves it, in a time that grows with its
-/// size.
+/// - HEAD reaches the app as GET, since the length of the edited document is known only then.
+/// - `Range` and conditional headers, such as `If-None-Match`, are removed from the request, and
+///   `Accept-Encoding` becomes `identity`, since only a whole document without a content coding can
+///   be edited. To compress documents, place the compression layer outside this one.
+/// - `Content-Length` becomes the length of the edited document. Validators (`ETag`,
+///   `Last-Modified`), digests and message signatures are removed.
+/// - A response passes unchanged if it has a content coding anyway, if it is larger than the
+///   [`limit`](Self::limit), or if it is not an OpenAPI document.
+/// - The document is parsed for each request, on the thread that serves the request.
 ///
-/// Where the root path is forwarded, the `Vary` of [`RootPathLayer`](crate::RootPathLayer) keeps
-/// caches from mixing the documents up; whoever turns that off has to tell them otherwise.
+/// If the root path is forwarded, [`RootPathLayer`](crate::RootPathLayer) adds the name of the
+/// header to `Vary`, so that a cache keeps one document for each root path. If you turn this off,
+/// configure the cache to do so.
 ///
 /// # Example
 ///
@@ -75,45 +82,50 @@ pub(super) struct Config {
 }
 
 impl OpenApiLayer {
-    /// Edits the document at `path`: the path of the app's own route, without the root path and
-    /// without a query, such as `/openapi.json`.
+    /// Edits the document at `path`.
+    ///
+    /// This is the path of the app's own route, without the root path, such as `/openapi.json`.
     ///
     /// # Panics
     ///
-    /// If `path` does not begin with a slash, or has a query or a template's braces.
+    /// If `path` does not begin with a slash, or contains a query, a fragment or braces.
     #[track_caller]
     pub fn new(path: impl Into<String>) -> Self {
         let config = Config {
-            paths: vec![absolute(path.into())],
+            paths: vec![validate_path(path.into())],
             root_path_in_servers: true,
-            limit: LIMIT,
+            limit: DEFAULT_LIMIT,
         };
         Self {
             config: Arc::new(config),
         }
     }
 
-    /// Edits the document at `path` as well.
+    /// Edits another document, at `path`.
     ///
     /// # Panics
     ///
-    /// If `path` does not begin with a slash, or has a query or a template's braces.
+    /// If `path` does not begin with a slash, or contains a query, a fragment or braces.
     #[must_use]
     #[track_caller]
     pub fn path(self, path: impl Into<String>) -> Self {
-        let path = absolute(path.into());
+        let path = validate_path(path.into());
         self.with(|config| config.paths.push(path))
     }
 
-    /// Whether the root path has an entry of its own in the `servers` of the document, as in
-    /// FastAPI; it has unless told otherwise.
+    /// Adds no entry for the root path to the `servers` of the document.
+    ///
+    /// This is FastAPI's `root_path_in_servers=False`. URLs that begin with a slash still get the
+    /// root path, in `servers` and in the `basePath` of 2.0.
+    #[doc(alias = "root_path_in_servers")]
     #[must_use]
-    pub fn root_path_in_servers(self, root_path_in_servers: bool) -> Self {
-        self.with(|config| config.root_path_in_servers = root_path_in_servers)
+    pub fn without_root_path(self) -> Self {
+        self.with(|config| config.root_path_in_servers = false)
     }
 
-    /// How many bytes of a document are held at most; 16 MiB unless told otherwise. A larger one
-    /// passes as it is.
+    /// Sets the maximum size of a document, in bytes. Defaults to 16 MiB.
+    ///
+    /// A document is held in memory while it is edited. A larger one passes unchanged.
     #[must_use]
     pub fn limit(self, limit: usize) -> Self {
         self.with(|config| config.limit = limit)
@@ -126,23 +138,23 @@ impl OpenApiLayer {
 }
 
 #[track_caller]
-fn absolute(path: String) -> Box<str> {
+fn validate_path(path: String) -> Box<str> {
     let problem = if !path.starts_with('/') {
         "must start with '/'"
     } else if path.contains(['?', '#']) {
-        "must be a path, without a query"
+        "must be a path, without a query or a fragment"
     } else if path.contains(['{', '}']) {
         "must be the path of one document, not a template"
     } else {
         return path.into();
     };
-    panic!("invalid path of a document {path:?}: {problem}");
+    panic!("invalid document path {path:?}: {problem}");
 }
 
 impl<S> Layer<S> for OpenApiLayer {
     type Service = OpenApiService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        OpenApiService::configured(inner, Arc::clone(&self.config))
+        OpenApiService::with_config(inner, Arc::clone(&self.config))
     }
 }

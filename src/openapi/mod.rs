@@ -1,4 +1,4 @@
-//! OpenAPI: where the app is, as its document tells it.
+//! OpenAPI: the `servers` list, and the layer that edits documents.
 
 #[cfg(feature = "openapi")]
 mod body;

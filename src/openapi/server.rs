@@ -1,10 +1,10 @@
-//! One entry of a `servers` list.
+//! `Server` and `ServerVariable`: one entry of a `servers` list.
 
 use std::{error, fmt, str::FromStr};
 
 /// One entry of an OpenAPI `servers` list: a [Server Object].
 ///
-/// With the feature `serde` it serialises as one.
+/// With the feature `serde`, it serialises as that object.
 ///
 /// ```
 /// use tower_root_path::{Server, ServerVariable};
@@ -26,7 +26,10 @@ pub struct Server {
     pub(crate) description: Option<String>,
     #[cfg_attr(
         feature = "serde",
-        serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_map")
+        serde(
+            skip_serializing_if = "Vec::is_empty",
+            serialize_with = "serialize_variables"
+        )
     )]
     pub(crate) variables: Vec<(String, ServerVariable)>,
     #[cfg(feature = "serde")]
@@ -35,22 +38,22 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server at `url`, which may be relative and may have `{variables}`.
+    /// Creates a server with this URL, which may be relative and may contain `{variables}`.
     ///
     /// # Panics
     ///
-    /// If browsers would read a host where a path seems to begin (`//example.com`,
-    /// `/\example.com`). [`str::parse`] gives an error instead.
+    /// If `url` is a network-path reference (`//example.com`), or one that browsers read as such
+    /// (`/\example.com`). Use [`str::parse`] to get an error instead.
     #[track_caller]
     pub fn new(url: impl Into<String>) -> Self {
-        match Self::at(url.into()) {
+        match Self::from_url(url.into()) {
             Ok(server) => server,
             Err(error) => panic!("{error}"),
         }
     }
 
-    fn at(url: String) -> Result<Self, InvalidServer> {
-        // What browsers take out of a URL before they look at it.
+    fn from_url(url: String) -> Result<Self, InvalidServer> {
+        // Browsers remove leading controls and spaces, and every tab and newline.
         let mut significant = url
             .trim_start_matches(|c: char| c <= ' ')
             .chars()
@@ -69,27 +72,29 @@ impl Server {
         })
     }
 
-    /// Its URL.
+    /// Returns the URL.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// A unique name (OpenAPI 3.2).
+    /// Sets the `name`, which must be unique in the list (OpenAPI 3.2).
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// A description, which may be Markdown.
+    /// Sets the description, which may be Markdown.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// What stands for `{name}` in the URL; in place of an earlier variable of that name.
+    /// Sets the variable that replaces `{name}` in the URL.
+    ///
+    /// It replaces an earlier variable with this name.
     #[must_use]
     pub fn variable(mut self, name: impl Into<String>, variable: ServerVariable) -> Self {
         let name = name.into();
@@ -98,7 +103,7 @@ impl Server {
         self
     }
 
-    /// A field of a specification extension.
+    /// Sets a field that extends the specification.
     ///
     /// ```
     /// # use tower_root_path::Server;
@@ -133,11 +138,17 @@ impl FromStr for Server {
     type Err = InvalidServer;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
-        Self::at(url.to_owned())
+        Self::from_url(url.to_owned())
     }
 }
 
-/// What stands for a `{name}` in the URL of a [`Server`]: a [Server Variable Object].
+/// A variable in the URL of a [`Server`]: a [Server Variable Object].
+///
+/// ```
+/// use tower_root_path::ServerVariable;
+///
+/// let region = ServerVariable::new("eu").allowed(["eu", "us"]).description("The data center");
+/// ```
 ///
 /// [Server Variable Object]: https://spec.openapis.org/oas/v3.1.1#server-variable-object
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,7 +165,7 @@ pub struct ServerVariable {
 }
 
 impl ServerVariable {
-    /// A variable with the value `default`, unless the user says otherwise.
+    /// Creates a variable whose value is `default` unless the user chooses another one.
     pub fn new(default: impl Into<String>) -> Self {
         Self {
             allowed: Vec::new(),
@@ -163,7 +174,7 @@ impl ServerVariable {
         }
     }
 
-    /// The only values it can have (`enum`). The default should be one of them.
+    /// Sets the allowed values (`enum`). The default should be one of them.
     #[must_use]
     pub fn allowed<V>(mut self, values: impl IntoIterator<Item = V>) -> Self
     where
@@ -173,7 +184,7 @@ impl ServerVariable {
         self
     }
 
-    /// A description, which may be Markdown.
+    /// Sets the description, which may be Markdown.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
@@ -181,7 +192,7 @@ impl ServerVariable {
     }
 }
 
-/// A URL is no place for a [`Server`].
+/// Error returned when a URL is not valid for a [`Server`].
 ///
 /// ```
 /// # use tower_root_path::Server;
@@ -207,7 +218,7 @@ impl fmt::Display for InvalidServer {
 impl error::Error for InvalidServer {}
 
 #[cfg(feature = "serde")]
-fn as_map<S: serde::Serializer>(
+fn serialize_variables<S: serde::Serializer>(
     variables: &[(String, ServerVariable)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

@@ -3,16 +3,17 @@
 use super::Server;
 use crate::{uri, RootPath};
 
-/// The `servers` of an OpenAPI document: the developer's own, and the root path of each request.
+/// The `servers` list of an OpenAPI document: your own servers, and the root path of each request.
 ///
-/// The list is FastAPI's: the root path first, unless an entry already is it (then the entry
-/// stays where it is, with its description). A trailing slash makes no difference to that. Own
-/// entries that begin with a slash are paths of the app, so they follow the rule of a rewritten
-/// `Location`: with the root path `/api/v1`, `/v2` is `/api/v1/v2`, and `/` is `/api/v1` itself. (Of a
-/// mount nothing is known here: in a sub-app they are paths of the sub-app.)
-/// Without a root path the list is the developer's own.
+/// The list is that of FastAPI: the root path comes first, unless an entry has it as its URL. Then
+/// this entry stays where it is, with its description. A trailing slash is ignored in this
+/// comparison. Without a root path, the list contains your own servers alone.
 ///
-/// Leave the key out of the document if the list is empty.
+/// Your own URLs that begin with a slash are paths of the app (in a sub-app, of the sub-app). They
+/// get the root path, like a `Location`: with the root path `/api/v1`, `/v2` becomes `/api/v1/v2`,
+/// and `/` becomes `/api/v1`.
+///
+/// If the list is empty, omit the key from the document.
 ///
 /// # Example
 ///
@@ -38,7 +39,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// The developer's `own` servers, in their order; may be none.
+    /// Creates a list with your `own` servers, in this order. There may be none.
     pub fn new(own: impl IntoIterator<Item = Server>) -> Self {
         Self {
             own: own.into_iter().collect(),
@@ -46,27 +47,39 @@ impl Servers {
         }
     }
 
-    /// Whether the root path has an entry of its own, as in FastAPI; it has unless told otherwise.
+    /// Adds no entry for the root path to the list.
+    ///
+    /// This is FastAPI's `root_path_in_servers=False`. Your own URLs that begin with a slash still
+    /// get the root path.
+    ///
+    /// ```
+    /// use tower_root_path::{RootPath, Server, Servers};
+    ///
+    /// let servers = Servers::new([Server::new("/v2")]).without_root_path();
+    /// let list = servers.list(&RootPath::from_static("/api/v1"));
+    /// assert_eq!(list, [Server::new("/api/v1/v2")]);
+    /// ```
+    #[doc(alias = "root_path_in_servers")]
     #[must_use]
-    pub fn root_path_in_servers(mut self, root_path_in_servers: bool) -> Self {
-        self.root_path_in_servers = root_path_in_servers;
+    pub fn without_root_path(mut self) -> Self {
+        self.root_path_in_servers = false;
         self
     }
 
-    /// The list for a request under `root_path`.
+    /// Returns the list for a request with this root path.
     #[must_use]
     pub fn list(&self, root_path: &RootPath) -> Vec<Server> {
         let mut list = self.own.clone();
-        bring_under(&mut list, root_path, |server| &mut server.url);
+        prefix_urls(&mut list, root_path, |server| &mut server.url);
         if self.root_path_in_servers {
-            put_first(&mut list, root_path, |server| &server.url);
+            insert_root_path(&mut list, root_path, |server| &server.url);
         }
         list
     }
 }
 
 impl Default for Servers {
-    /// No servers but the root path.
+    /// A list without servers of your own: the root path alone.
     fn default() -> Self {
         Self::new([])
     }
@@ -78,8 +91,8 @@ impl FromIterator<Server> for Servers {
     }
 }
 
-/// Brings the URL of each server under `root_path`.
-pub(crate) fn bring_under<S>(
+/// Adds `root_path` to the URLs of `list` that begin with a slash.
+pub(crate) fn prefix_urls<S>(
     list: &mut [S],
     root_path: &RootPath,
     url: impl Fn(&mut S) -> &mut String,
@@ -89,29 +102,31 @@ pub(crate) fn bring_under<S>(
     }
 }
 
-/// Puts the server of `root_path` first, unless it is there.
-pub(crate) fn put_first<S: From<Server>>(
+/// Inserts a server for `root_path` as the first one, unless `list` has one.
+pub(crate) fn insert_root_path<S: From<Server>>(
     list: &mut Vec<S>,
     root_path: &RootPath,
     url: impl Fn(&S) -> &str,
 ) {
-    let is_there = list
+    let is_present = list
         .iter()
         .any(|server| is_root_path(url(server), root_path));
-    if !root_path.is_empty() && !is_there {
+    if !root_path.is_empty() && !is_present {
         list.insert(0, Server::new(root_path.server_url()).into());
     }
 }
 
+/// Whether `url` is `root_path`, with or without a trailing slash.
 pub(super) fn is_root_path(url: &str, root_path: &RootPath) -> bool {
     url.strip_suffix('/').unwrap_or(url) == root_path.as_str()
 }
 
+/// `url` as clients have to see it: with `root_path` if it is a path-absolute reference.
 pub(super) fn public_url(url: &str, root_path: &RootPath) -> String {
     match url.strip_prefix('/') {
-        // Paths of the document are appended to it, and bring a slash.
+        // Clients append the paths of the document, which begin with a slash.
         Some("") => root_path.server_url().to_owned(),
-        // A host, as for a `Location`.
+        // A network-path reference.
         Some(rest) if rest.starts_with('/') => url.to_owned(),
         Some(rest) => {
             let missing = uri::missing_prefix(root_path.as_str(), rest.as_bytes());

@@ -1,4 +1,4 @@
-//! The way in: whether a request is for a document, and what it may ask of it.
+//! `OpenApiService`: which requests are for a document, and how they reach the app.
 
 use super::{layer::Config, OpenApiBody, OpenApiFuture, OpenApiLayer};
 use crate::RootPath;
@@ -14,9 +14,10 @@ use std::{
 use tower::Service;
 use tower_layer::Layer;
 
-/// By these a request may get another answer than the whole document. The validators that they
-/// name are of the document before it is edited, or of another root path.
-const CONDITIONS: [HeaderName; 6] = [
+/// Headers that request less than the whole document.
+///
+/// Their validators are those of the document before the edit, or of one with another root path.
+const CONDITIONAL_HEADERS: [HeaderName; 6] = [
     header::IF_NONE_MATCH,
     header::IF_MODIFIED_SINCE,
     header::IF_RANGE,
@@ -25,9 +26,9 @@ const CONDITIONS: [HeaderName; 6] = [
     header::RANGE,
 ];
 
-/// Middleware that brings an OpenAPI document under the root path of each request.
+/// Middleware that adds the root path of each request to an OpenAPI document.
 ///
-/// See [`OpenApiLayer`] for an example and for what it does.
+/// See [`OpenApiLayer`] for the details and an example.
 #[derive(Clone, Debug)]
 pub struct OpenApiService<S> {
     inner: S,
@@ -35,17 +36,19 @@ pub struct OpenApiService<S> {
 }
 
 impl<S> OpenApiService<S> {
-    /// The same as [`OpenApiLayer::new`], around `inner`.
+    /// Creates the service around `inner`, for the document at `path`.
+    ///
+    /// It has the defaults of [`OpenApiLayer::new`]; use [`OpenApiLayer`] to change them.
     ///
     /// # Panics
     ///
-    /// If `path` does not begin with a slash, or has a query or a template's braces.
+    /// If `path` does not begin with a slash, or contains a query, a fragment or braces.
     #[track_caller]
     pub fn new(inner: S, path: impl Into<String>) -> Self {
         OpenApiLayer::new(path).layer(inner)
     }
 
-    pub(super) fn configured(inner: S, config: Arc<Config>) -> Self {
+    pub(super) fn with_config(inner: S, config: Arc<Config>) -> Self {
         Self { inner, config }
     }
 
@@ -67,22 +70,24 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let asked = Asked::by(&self.config, &mut request);
-        OpenApiFuture::new(self.inner.call(request), asked)
+        let document_request = DocumentRequest::prepare(&self.config, &mut request);
+        OpenApiFuture::new(self.inner.call(request), document_request)
     }
 }
 
-/// A request for a document that is to be edited.
+/// A request for a document that may have to be edited.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct DocumentRequest {
     pub(super) config: Arc<Config>,
     pub(super) root_path: RootPath,
     pub(super) is_head: bool,
 }
 
-impl Asked {
-    /// Takes out of `request` what would give another answer than the whole document.
-    fn by<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Self> {
+impl DocumentRequest {
+    /// Makes `request` a GET request for the whole document without a content coding.
+    ///
+    /// `None` if it is not for a document, or has no root path; then it stays as it is.
+    fn prepare<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<Self> {
         let is_head = request.method() == Method::HEAD;
         let is_document = (is_head || request.method() == Method::GET)
             && config
@@ -93,13 +98,13 @@ impl Asked {
         let root_path = root_path.filter(|root_path| is_document && !root_path.is_empty())?;
         let root_path = root_path.clone();
 
-        // The length of the document is known only once it is there.
+        // The length of the edited document is known only with the document.
         *request.method_mut() = Method::GET;
         let headers = request.headers_mut();
-        for condition in CONDITIONS {
-            headers.remove(condition);
+        for name in CONDITIONAL_HEADERS {
+            headers.remove(name);
         }
-        // Without the header any coding would do.
+        // Without the header, every coding would be acceptable (RFC 9110, section 12.5.3).
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         Some(Self {
             config: Arc::clone(config),

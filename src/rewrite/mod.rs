@@ -1,5 +1,6 @@
 //! Response headers: which of them are rewritten, and the rule for each reference in them.
 
+#[cfg(feature = "htmx")]
 mod hx_location;
 mod link;
 mod location;
@@ -82,14 +83,16 @@ impl Rewrite {
     /// Rewrites every header that this crate knows.
     ///
     /// These are [`redirects`](Self::redirects), [`link`](Self::link),
-    /// [`set_cookie_path`](Self::set_cookie_path), [`htmx`](Self::htmx), and these headers, whose
-    /// value is one URL: `Azure-AsyncOperation`, `Operation-Location`, `Service-Worker-Allowed`,
-    /// `SourceMap`, `Turbo-Location`, `X-Inertia-Location`, `X-PJAX-URL`, `X-SourceMap`,
-    /// `X-Up-Location`.
+    /// [`set_cookie_path`](Self::set_cookie_path), with the feature `htmx` the headers of htmx, and
+    /// these headers, whose value is one URL: `Azure-AsyncOperation`, `Operation-Location`,
+    /// `Service-Worker-Allowed`, `SourceMap`, `Turbo-Location`, `X-Inertia-Location`, `X-PJAX-URL`,
+    /// `X-SourceMap`, `X-Up-Location`.
     #[must_use]
     pub fn all() -> Self {
-        let rewrite = Self::redirects().link().set_cookie_path().htmx();
-        rewrite.with(ONE_URL)
+        let all = Self::redirects().link().set_cookie_path().with(ONE_URL);
+        #[cfg(feature = "htmx")]
+        let all = all.htmx();
+        all
     }
 
     /// Rewrites nothing: the app reads its [`RootPath`](crate::RootPath), and what it emits stays.
@@ -128,9 +131,16 @@ impl Rewrite {
     /// `HX-Location`, which is a URL or JSON with a `path` (and `push` and `replace`).
     ///
     /// [htmx]: https://htmx.org/reference/#response_headers
+    #[cfg(feature = "htmx")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "htmx")))]
     #[must_use]
     pub fn htmx(self) -> Self {
-        self.with([HX_REDIRECT, HX_LOCATION, HX_PUSH_URL, HX_REPLACE_URL])
+        self.with([
+            hx_location::NAME,
+            HeaderName::from_static("hx-push-url"),
+            HeaderName::from_static("hx-redirect"),
+            HeaderName::from_static("hx-replace-url"),
+        ])
     }
 
     /// Rewrites the header `name` too: as one URI reference, or by its own grammar if this crate
@@ -186,8 +196,8 @@ impl Rewrite {
     /// );
     /// ```
     pub fn try_header(self, name: HeaderName) -> Result<Self, UnsupportedHeader> {
-        let of_kind = |(_, names): &(_, &[&str])| names.contains(&name.as_str());
-        match UNSUPPORTED.into_iter().find(of_kind) {
+        let is_one = |(_, names): &&(_, &[&str])| names.contains(&name.as_str());
+        match UNSUPPORTED.iter().find(is_one) {
             Some((reason, _)) => Err(UnsupportedHeader { name, reason }),
             None => Ok(self.with([name])),
         }
@@ -296,11 +306,6 @@ impl fmt::Display for UnsupportedHeader {
 
 impl error::Error for UnsupportedHeader {}
 
-const HX_LOCATION: HeaderName = HeaderName::from_static("hx-location");
-const HX_PUSH_URL: HeaderName = HeaderName::from_static("hx-push-url");
-const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
-const HX_REPLACE_URL: HeaderName = HeaderName::from_static("hx-replace-url");
-
 /// Headers whose value is one URL.
 const ONE_URL: [HeaderName; 9] = [
     // Azure REST API Guidelines, "Long-Running Operations"
@@ -322,7 +327,7 @@ const ONE_URL: [HeaderName; 9] = [
 ];
 
 /// Headers that cannot be rewritten as one URL, with the reason.
-const UNSUPPORTED: [(&str, &[&str]); 3] = [
+const UNSUPPORTED: &[(&str, &[&str])] = &[
     (
         "it is for the proxy, not for the client",
         &[
@@ -354,20 +359,24 @@ const UNSUPPORTED: [(&str, &[&str]); 3] = [
             "nel",             // Network Error Logging
         ],
     ),
+    #[cfg(not(feature = "htmx"))]
+    ("it may be JSON; use the feature `htmx`", &["hx-location"]),
 ];
 
 /// Rewrites the references in the value of a header; `None` if it stays.
 type Grammar = fn(&[u8], &Base, &[Origin]) -> Option<Vec<u8>>;
 
 fn grammar(name: &HeaderName) -> Grammar {
+    #[cfg(feature = "htmx")]
+    if *name == hx_location::NAME {
+        return hx_location::rewrite;
+    }
     if *name == header::REFRESH {
         refresh::rewrite
     } else if *name == header::LINK {
         link::rewrite
     } else if *name == header::SET_COOKIE {
         set_cookie::rewrite
-    } else if *name == HX_LOCATION {
-        hx_location::rewrite
     } else {
         location::rewrite_value
     }
