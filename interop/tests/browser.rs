@@ -1,7 +1,7 @@
 //! The docs pages of the examples, as somebody sees them who opens them in a browser.
 //!
 //! ```text
-//! tests/install-tools.sh
+//! interop/install-tools.sh
 //! cargo test -p interop --test browser -- --ignored
 //! ```
 
@@ -22,8 +22,9 @@ use std::{
     time::Duration,
 };
 use support::{
-    process::{free_addr, get_raw, root, Example, Files, Program},
+    process::{get_raw, root, Example},
     proxy::{Config, Proxy},
+    server::{free_addr, Files, Server},
 };
 
 /// The app that its operator tells the root path.
@@ -37,8 +38,8 @@ const CHROMIUM: &str = "--headless --no-sandbox --disable-gpu --disable-dev-shm-
 struct Browser {
     client: Client,
     driver: SocketAddr,
-    // Ends before its files do.
-    _program: Program,
+    // Stops before its files are removed.
+    _server: Server,
     _files: Files,
 }
 
@@ -52,7 +53,7 @@ impl Browser {
         let mut command = Command::new("/usr/bin/chromedriver");
         command.arg(format!("--port={}", driver.port()));
         command.env("HOME", files.path());
-        let program = Program::start_at(driver, &mut command, files.path().join("log"));
+        let server = Server::start(driver, &mut command, files.path().join("log"));
 
         let profile = format!("--user-data-dir={}", files.path().display());
         let args = CHROMIUM.split(' ').chain(args.iter().map(String::as_str));
@@ -69,7 +70,7 @@ impl Browser {
         Self {
             client: client.unwrap(),
             driver,
-            _program: program,
+            _server: server,
             _files: files,
         }
     }

@@ -1,7 +1,7 @@
 //! gRPC through real proxies, with the configurations of `examples/proxies/*/grpc.*`.
 //!
 //! ```text
-//! tests/install-tools.sh
+//! interop/install-tools.sh
 //! cargo test -p interop --test grpc_proxies -- --ignored
 //! ```
 
@@ -127,7 +127,7 @@ async fn assert_published(public: SocketAddr, proxy: &str) {
         .arg(program)
         .args([&public.port().to_string(), "/grpc"])
         .output()
-        .expect("tests/install-tools.sh installs it");
+        .expect("interop/install-tools.sh installs it");
     let [printed, errors] = [output.stdout, output.stderr].map(String::from_utf8);
     let expected = [
         "one /grpc",

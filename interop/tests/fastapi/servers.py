@@ -1,6 +1,6 @@
 """FastAPI apps, made as the requests ask for them.
 
-    uvicorn --app-dir tests/fastapi --lifespan off --root-path /api/v1 servers:app
+    uvicorn --app-dir interop/tests/fastapi --lifespan off --root-path /api/v1 servers:app
 
 The request header `fastapi` has the arguments of `FastAPI`, as JSON. Each app has another like it
 mounted at `/sub`. The root path is left to uvicorn.

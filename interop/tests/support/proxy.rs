@@ -1,6 +1,9 @@
 //! Real proxies, each with a configuration of `examples/proxies/`.
 
-use super::process::{free_addr, get_raw, root, Files, Program};
+use super::{
+    process::{get_raw, root},
+    server::{free_addr, Files, Server},
+};
 use http::HeaderName;
 use std::{error::Error, fs, net::SocketAddr, path::PathBuf, process::Command};
 use tower_root_path::{ForwardedPrefix, Rewrite, RootPathLayer};
@@ -9,8 +12,8 @@ use tower_root_path::{ForwardedPrefix, Rewrite, RootPathLayer};
 #[derive(Debug)]
 pub struct Proxy {
     addr: SocketAddr,
-    // Ends before its files do.
-    _program: Program,
+    // Stops before its files are removed.
+    _server: Server,
     _files: Files,
 }
 
@@ -121,16 +124,16 @@ impl Config {
         let (mut command, files) = self.kind().command(public, &parts.join(&ports[1]));
         command.args(&self.args);
         let log = files.path().join("log");
-        let mut program = Program::start_at(public, &mut command, log);
+        let mut server = Server::start(public, &mut command, log);
         if self.kind().name == "traefik" {
             // Over HTTP, the answer to an unknown method of a service is 200 as well.
             let is_grpc = GRPC_FILES.contains(&self.file);
             let target = if is_grpc { "/grpc/app" } else { "/api/v1/app" };
-            wait_for_routes(&mut program, public, target);
+            wait_for_routes(&mut server, public, target);
         }
         Proxy {
             addr: public,
-            _program: program,
+            _server: server,
             _files: files,
         }
     }
@@ -152,18 +155,18 @@ pub fn traefik_of_fastapis_page() -> Proxy {
     command.arg("--configFile=traefik.toml");
     command.current_dir(files.path());
     let addr = SocketAddr::from(([127, 0, 0, 1], 9999));
-    let mut program = Program::start_at(addr, &mut command, files.path().join("log"));
-    wait_for_routes(&mut program, addr, "/api/v1/app");
+    let mut server = Server::start(addr, &mut command, files.path().join("log"));
+    wait_for_routes(&mut server, addr, "/api/v1/app");
     Proxy {
         addr,
-        _program: program,
+        _server: server,
         _files: files,
     }
 }
 
 /// Traefik listens before it knows its routes.
 #[track_caller]
-fn wait_for_routes(traefik: &mut Program, public: SocketAddr, target: &str) {
+fn wait_for_routes(traefik: &mut Server, public: SocketAddr, target: &str) {
     traefik.wait_until("it knows its routes", || {
         let response = get_raw(public, target);
         response.is_ok_and(|response| response.starts_with("HTTP/1.1 200 "))

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs, on Debian, what the ignored tests need. What is there already stays as it is.
 #
-#     tests/install-tools.sh
-#     cargo test --workspace --all-features -- --ignored
+#     interop/install-tools.sh
+#     cargo test -p interop -- --ignored
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,8 +1,8 @@
 //! The example `whoami` beside FastAPI: the `servers` of their documents.
 //!
 //! ```text
-//! tests/install-tools.sh
-//! cargo test --all-features --test fastapi -- --ignored
+//! interop/install-tools.sh
+//! cargo test -p interop --test fastapi -- --ignored
 //! ```
 
 mod support;
@@ -12,8 +12,11 @@ use reqwest::{
     IntoUrl,
 };
 use serde_json::{json, Value};
-use std::{net::SocketAddr, process::Command, sync::LazyLock, thread};
-use support::process::{example, free_addr, Example, Files, Program};
+use std::{net::SocketAddr, process::Command, sync::LazyLock};
+use support::{
+    process::{example, root, Example},
+    server::{free_addr, Files, Server},
+};
 
 const PREFIX: &str = "x-forwarded-prefix";
 
@@ -104,31 +107,6 @@ fn another_host_that_fastapi_lists_is_refused() {
     }
 }
 
-/// Up to its version 0.132.0, FastAPI kept the first root path for all requests.
-#[test]
-fn requests_at_the_same_time_do_not_see_the_lists_of_each_other() {
-    const ROWS: [(&str, &str, &[&str]); 5] = [
-        ("/a", "", &["/a", "/a/v2", "/a/b/"]),
-        ("/b", "", &["/b/v2", "/b/"]),
-        ("/a/b", "", &["/a/b", "/a/b/v2", "/a/b/b/"]),
-        ("/", "", &["/v2", "/b/"]),
-        ("/b", "/sub", &["/b/sub", "/b/sub/v2", "/b/sub/b/"]),
-    ];
-    let app = &Own::both("/v2 /b/")[0].whoami("--trust", "127.0.0.1");
-    thread::scope(|scope| {
-        for thread in 0..8 {
-            scope.spawn(move || {
-                for (prefix, mount, urls) in ROWS.iter().cycle().skip(thread).take(500) {
-                    let request = get(app.url(&format!("{mount}/openapi.json")));
-                    let ours = servers(request.header(PREFIX, *prefix));
-                    let expected = urls.iter().map(|url| json!({ "url": url }));
-                    assert_eq!(ours, Some(expected.collect()), "{prefix}: {mount}");
-                }
-            });
-        }
-    });
-}
-
 /// What the developer tells both alike.
 #[derive(Debug)]
 struct Own {
@@ -213,18 +191,18 @@ fn get(url: impl IntoUrl) -> RequestBuilder {
     CLIENT.get(url)
 }
 
-/// `tests/fastapi/servers.py` under a root path.
+/// `fastapi/servers.py` under a root path.
 struct FastApi {
     root_path: String,
     addr: SocketAddr,
-    _program: Program,
+    _server: Server,
     _files: Files,
 }
 
 impl FastApi {
     fn start(root_path: &str) -> Self {
         let addr = free_addr();
-        let mut command = Command::new("target/tools/bin/python");
+        let mut command = Command::new(root().join("target/tools/bin/python"));
         // `-B`: it leaves nothing among the tests.
         command.args(["-B", "-m", "uvicorn", "--app-dir", "tests/fastapi"]);
         command.args(["--lifespan", "off", "--root-path", root_path]);
@@ -233,7 +211,7 @@ impl FastApi {
         Self {
             root_path: root_path.to_owned(),
             addr,
-            _program: Program::start_at(addr, &mut command, files.path().join("log")),
+            _server: Server::start(addr, &mut command, files.path().join("log")),
             _files: files,
         }
     }

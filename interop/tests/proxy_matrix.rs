@@ -1,8 +1,8 @@
 //! The configurations of `examples/proxies/` in front of `whoami`: where a browser lands.
 //!
 //! ```text
-//! tests/install-tools.sh
-//! cargo test --all-features --test proxy_matrix -- --ignored
+//! interop/install-tools.sh
+//! cargo test -p interop --test proxy_matrix -- --ignored
 //! ```
 
 #[path = "proxy_matrix/forms.rs"]
@@ -18,8 +18,9 @@ use std::{
     net::SocketAddr,
 };
 use support::{
-    process::{free_addr, Example},
+    process::Example,
     proxy::{self, version, Config, Proxy},
+    server::free_addr,
 };
 use url::Url;
 

@@ -1,8 +1,8 @@
 //! WebSockets through the configurations of `examples/proxies/` that pass upgrades.
 //!
 //! ```text
-//! tests/install-tools.sh
-//! cargo test --all-features --test proxy_upgrades -- --ignored
+//! interop/install-tools.sh
+//! cargo test -p interop --test proxy_upgrades -- --ignored
 //! ```
 
 mod support;

@@ -1,8 +1,8 @@
 //! What clients may try, behind the configurations of `examples/proxies/`.
 //!
 //! ```text
-//! tests/install-tools.sh
-//! cargo test --all-features --test proxy_clients -- --ignored
+//! interop/install-tools.sh
+//! cargo test -p interop --test proxy_clients -- --ignored
 //! ```
 
 mod support;

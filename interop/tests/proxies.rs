@@ -1,8 +1,8 @@
 //! The example `whoami` behind real proxies: what they are told to do, and what the app is.
 //!
 //! ```text
-//! tests/install-tools.sh
-//! cargo test --all-features -- --ignored
+//! interop/install-tools.sh
+//! cargo test -p interop --test proxies -- --ignored
 //! ```
 
 mod support;
@@ -14,10 +14,11 @@ use reqwest::{
     IntoUrl,
 };
 use serde_json::{json, Value};
-use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path};
+use std::{collections::BTreeSet, fs, net::SocketAddr};
 use support::{
-    process::{free_addr, Example},
+    process::{root, Example},
     proxy::{directory, traefik_of_fastapis_page, Config, FILES, GRPC_FILES},
+    server::free_addr,
 };
 use url::Url;
 
@@ -43,10 +44,9 @@ fn each_configuration_names_a_layer_and_is_in_the_readme() {
     }
     assert_eq!(there, known);
 
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
     for file in &known {
-        let link = format!("({})", file.strip_prefix(root).unwrap().display());
+        let link = format!("({})", file.strip_prefix(root()).unwrap().display());
         assert!(readme.contains(&link), "no link to {link}");
     }
 }
