@@ -300,10 +300,12 @@ impl ScalarCdn {
     }
 }
 
-/// Where cargo has the source of a dependency.
+/// The directory in which cargo keeps the source of a dependency.
 fn package(name: &str) -> PathBuf {
     let mut metadata = Command::new(env!("CARGO"));
     metadata.args(["metadata", "--format-version=1", "--offline"]);
+    // The dependencies for other systems need not have been downloaded.
+    metadata.args(["--filter-platform", env!("TARGET")]);
     let metadata = metadata.current_dir(root()).output().unwrap().stdout;
     let metadata: Value = serde_json::from_slice(&metadata).unwrap();
     let mut packages = metadata["packages"].as_array().unwrap().iter();
