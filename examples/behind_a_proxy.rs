@@ -9,16 +9,11 @@
 
 mod shared;
 
-use axum::{
-    response::Redirect,
-    routing::{any, get},
-    Json, Router,
-};
+use axum::{response::Redirect, routing::get, Json, Router};
 use clap::Parser;
 use serde_json::{json, Value};
-use shared::proxy::{forward, Upstream};
 use std::{future::IntoFuture, net::SocketAddr};
-use tower_root_path::{RootPath, RootPathLayer, Server, Servers, StripPrefixLayer};
+use tower_root_path::{RootPath, RootPathLayer, Server, Servers};
 
 const PREFIX: RootPath = RootPath::from_static("/api/v1");
 
@@ -83,7 +78,10 @@ async fn main() {
     }
 
     let app = axum::serve(app_listener, app());
-    let proxy = proxy(app_addr).into_make_service_with_connect_info::<SocketAddr>();
+    let upstream = format!("http://{app_addr}");
+    let upstream = upstream.parse().expect("the URL is valid");
+    let proxy = shared::proxy::publish(&PREFIX, &upstream, false);
+    let proxy = proxy.into_make_service_with_connect_info::<SocketAddr>();
     let proxy = axum::serve(proxy_listener, proxy);
     tokio::try_join!(app.into_future(), proxy.into_future()).expect("serving goes on");
 }
@@ -120,15 +118,4 @@ async fn openapi(root_path: RootPath) -> Json<Value> {
             },
         },
     }))
-}
-
-/// Publishes the app at `addr` under the prefix, and nothing else.
-fn proxy(addr: SocketAddr) -> Router {
-    let upstream: Upstream = format!("http://{addr}").parse().expect("it is a URL");
-    Router::new()
-        .route(&format!("{PREFIX}"), any(forward))
-        .route(&format!("{PREFIX}/"), any(forward))
-        .route(&format!("{PREFIX}/{{*path}}"), any(forward))
-        .layer(StripPrefixLayer::new(PREFIX))
-        .with_state(upstream)
 }

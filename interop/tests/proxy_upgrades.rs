@@ -11,7 +11,7 @@ use axum::{extract::ws::WebSocketUpgrade, response::Response, routing::get, Rout
 use futures_util::{SinkExt, StreamExt};
 use std::net::SocketAddr;
 use support::{
-    axum::{say_and_echo, serve},
+    axum::{greet_and_echo, serve},
     proxy::{Config, FILES},
 };
 use tokio_tungstenite::{connect_async, tungstenite};
@@ -36,7 +36,7 @@ const PASS_UPGRADES: &[&str] = &[
 
 /// Says the root path, and then whatever it hears.
 async fn echo(upgrade: WebSocketUpgrade, root_path: RootPath) -> Response {
-    say_and_echo(upgrade, root_path.to_string())
+    greet_and_echo(upgrade, root_path.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
