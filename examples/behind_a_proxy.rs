@@ -1,11 +1,12 @@
-//! FastAPI's page "Behind a Proxy": an app, and a proxy that publishes it under `/api/v1`.
+//! The setup of FastAPI's page "Behind a Proxy": an app, and a proxy that publishes it under
+//! `/api/v1`.
 //!
 //! ```text
 //! cargo run --all-features --example behind_a_proxy
 //! ```
 //!
-//! The proxy strips the prefix, as Traefik's StripPrefix does. The app answers at its own address
-//! as well, with the prefix and without.
+//! The proxy strips the prefix, like Traefik's StripPrefix. The app also answers at its own
+//! address, with and without the prefix.
 
 mod shared;
 
@@ -83,10 +84,10 @@ async fn main() {
     let proxy = shared::proxy::publish(&PREFIX, &upstream, false);
     let proxy = proxy.into_make_service_with_connect_info::<SocketAddr>();
     let proxy = axum::serve(proxy_listener, proxy);
-    tokio::try_join!(app.into_future(), proxy.into_future()).expect("serving goes on");
+    tokio::try_join!(app.into_future(), proxy.into_future()).expect("axum::serve does not fail");
 }
 
-/// The app, which writes its prefix nowhere but here.
+/// The app. Only the layer contains the prefix.
 fn app() -> Router {
     let router = Router::new()
         .route("/", get(|| async { Redirect::to("/docs") }))
