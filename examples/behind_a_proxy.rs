@@ -1,24 +1,20 @@
-//! FastAPI's page "Behind a Proxy": an app, and a proxy that publishes it under `/api/v1`.
+//! The setup of FastAPI's page "Behind a Proxy": an app, and a proxy that publishes it under
+//! `/api/v1`.
 //!
 //! ```text
 //! cargo run --all-features --example behind_a_proxy
 //! ```
 //!
-//! The proxy strips the prefix, as Traefik's StripPrefix does. The app answers at its own address
-//! as well, with the prefix and without.
+//! The proxy strips the prefix, like Traefik's StripPrefix. The app also answers at its own
+//! address, without the prefix.
 
 mod shared;
 
-use axum::{
-    response::Redirect,
-    routing::{any, get},
-    Json, Router,
-};
+use axum::{response::Redirect, routing::get, Json, Router};
 use clap::Parser;
 use serde_json::{json, Value};
-use shared::proxy::{forward, Upstream};
 use std::{future::IntoFuture, net::SocketAddr};
-use tower_root_path::{RootPath, RootPathLayer, Server, Servers, StripPrefixLayer};
+use tower_root_path::{RootPath, RootPathLayer, Server, Servers};
 
 const PREFIX: RootPath = RootPath::from_static("/api/v1");
 
@@ -71,7 +67,6 @@ async fn main() {
             format!("http://{app_addr}/app"),
             "the app, without the proxy",
         ),
-        (format!("http://{app_addr}{PREFIX}/app"), "the same"),
     ];
     println!("Open in a browser:");
     for (url, what) in &urls {
@@ -83,12 +78,15 @@ async fn main() {
     }
 
     let app = axum::serve(app_listener, app());
-    let proxy = proxy(app_addr).into_make_service_with_connect_info::<SocketAddr>();
+    let upstream = format!("http://{app_addr}");
+    let upstream = upstream.parse().expect("the URL is valid");
+    let proxy = shared::proxy::publish(&PREFIX, &upstream, false);
+    let proxy = proxy.into_make_service_with_connect_info::<SocketAddr>();
     let proxy = axum::serve(proxy_listener, proxy);
-    tokio::try_join!(app.into_future(), proxy.into_future()).expect("serving goes on");
+    tokio::try_join!(app.into_future(), proxy.into_future()).expect("axum::serve does not fail");
 }
 
-/// The app, which writes its prefix nowhere but here.
+/// The app. Only the layer contains the prefix.
 fn app() -> Router {
     let router = Router::new()
         .route("/", get(|| async { Redirect::to("/docs") }))
@@ -120,15 +118,4 @@ async fn openapi(root_path: RootPath) -> Json<Value> {
             },
         },
     }))
-}
-
-/// Publishes the app at `addr` under the prefix, and nothing else.
-fn proxy(addr: SocketAddr) -> Router {
-    let upstream: Upstream = format!("http://{addr}").parse().expect("it is a URL");
-    Router::new()
-        .route(&format!("{PREFIX}"), any(forward))
-        .route(&format!("{PREFIX}/"), any(forward))
-        .route(&format!("{PREFIX}/{{*path}}"), any(forward))
-        .layer(StripPrefixLayer::new(PREFIX))
-        .with_state(upstream)
 }

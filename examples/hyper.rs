@@ -1,4 +1,4 @@
-//! hyper without a framework: HTTP/1 and HTTP/2 on one port, and the peer told by hand.
+//! hyper without a framework: HTTP/1 and HTTP/2 on one port. The server adds the `PeerAddr` itself.
 //!
 //! ```text
 //! cargo run --all-features --example hyper
@@ -35,18 +35,18 @@ async fn main() {
     for path in ["/app", "/api/v1/app", "/"] {
         println!("curl -i http://{addr}{path}");
     }
-    println!("curl -i --http2-prior-knowledge -H 'x-forwarded-prefix: /told' http://{addr}/");
+    println!("curl -i --http2-prior-knowledge -H 'x-forwarded-prefix: /api/v2' http://{addr}/");
 
-    // The configured root path is for requests of which no proxy tells one.
-    let told = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    // A forwarded root path overrides the configured one.
+    let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
     let layer = RootPathLayer::new("/api/v1")
-        .with_forwarded(told)
+        .with_forwarded(forwarded)
         .strip_if_present();
     loop {
         let (stream, peer_addr) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                // There may be no file left for it, and then some time has to pass.
+                // Too many open files, for example: retrying at once would fail again.
                 eprintln!("{error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -82,7 +82,7 @@ async fn app(request: Request<Incoming>) -> Result<Response<String>, Infallible>
         "/app" => Response::builder().body(format!("Hello World at {root_path:?}\n")),
         path => Response::builder()
             .status(StatusCode::NOT_FOUND)
-            .body(format!("{path} is not here\n")),
+            .body(format!("{path} not found\n")),
     };
-    Ok(response.expect("its parts are valid"))
+    Ok(response.expect("all parts are valid"))
 }

@@ -1,4 +1,4 @@
-//! gRPC under a prefix, in a server of tonic and in a client.
+//! gRPC under a prefix: a server and a client with tonic.
 //!
 //! ```text
 //! cargo run --all-features --example tonic
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let addr = listener.local_addr()?;
     println!("listening on http://{addr}");
 
-    // Health: the app as a whole is serving, unless it says otherwise.
+    // The health service reports the whole server as serving.
     let (_reporter, health) = tonic_health::server::health_reporter();
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let incoming = TcpIncoming::from(listener);
     let server = tokio::spawn(server.serve_with_incoming(incoming));
 
-    // As a client does where a proxy publishes the services under a prefix.
+    // The client adds the prefix, as it has to if a proxy publishes the services under a prefix.
     let channel = Endpoint::from_shared(format!("http://{addr}"))?
         .connect()
         .await?;
@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await?;
     println!("/grpc/grpc.health.v1.Health/Check: {:?}", checked.get_ref());
 
-    // An empty message is a frame of five bytes; the answer has two more, 08 01: serving.
+    // An empty message is a frame of five bytes. The response has two more, 08 01: serving.
     for prefix in ["/grpc", ""] {
         println!(
             "printf '\\0\\0\\0\\0\\0' | curl -si --http2-prior-knowledge --data-binary @- \

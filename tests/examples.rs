@@ -1,28 +1,28 @@
-//! The examples, as a user runs them.
+//! Runs the examples as a user does.
 
 mod support;
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioExecutor;
-use reqwest::{
-    blocking::{Client, Response},
-    redirect::Policy,
-};
 use serde_json::{json, Value};
-use std::process::Command;
-use support::process::{example, get_raw, Example, Program};
+use std::{process::Command, thread};
+use support::process::{example, get_raw, get_with, Example, Program};
 
-fn get(url: &str) -> Response {
-    let client = Client::builder().redirect(Policy::none()).no_proxy();
-    client.build().unwrap().get(url).send().unwrap()
+fn get(url: &str) -> Response<String> {
+    get_with(url, &[])
 }
 
+#[track_caller]
+fn json(response: &Response<String>) -> Value {
+    let body = response.body();
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
+}
+
+#[track_caller]
 fn get_json(url: &str) -> Value {
-    get(url)
-        .json()
-        .unwrap_or_else(|error| panic!("{url}: {error}"))
+    json(&get(url))
 }
 
 #[test]
@@ -53,10 +53,7 @@ fn behind_a_proxy_is_fastapis_page() {
     assert_eq!(get(home).headers()["location"], "/api/v1/docs");
     assert_eq!(get(outside).status(), 404);
     for docs in [docs, own_docs] {
-        assert!(get(docs)
-            .text()
-            .unwrap()
-            .contains("docs/swagger-ui-bundle.js"));
+        assert!(get(docs).body().contains("docs/swagger-ui-bundle.js"));
         assert_eq!(get(&format!("{docs}/swagger-ui-bundle.js")).status(), 200);
     }
 }
@@ -135,7 +132,7 @@ fn whoami_shows_what_arrived() {
 }
 
 #[test]
-fn whoami_can_be_told_otherwise() {
+fn whoami_follows_its_flags() {
     let whoami = |flags: &str| {
         let flags = flags.split_whitespace().collect::<Vec<_>>();
         Example::whoami(&flags)
@@ -160,33 +157,53 @@ fn whoami_can_be_told_otherwise() {
     let none = whoami("--root-path /a --no-root-path-in-servers");
     assert_eq!(get_json(&none.url("/openapi.json")).get("servers"), None);
 
-    let told = |whoami: &Example, name: &str, value: &str| {
-        let client = Client::builder().no_proxy().build().unwrap();
-        let request = client.get(whoami.url("/users")).header(name, value);
-        let response = request.send().unwrap();
+    let forwarded = |whoami: &Example, line: &str| {
+        let response = get_with(&whoami.url("/users"), &[line]);
         let varies = response.headers().contains_key("vary");
-        let shown = response.json::<Value>().unwrap();
-        (
-            shown["root_path"].clone(),
-            shown["forwarded"].clone(),
-            varies,
-        )
+        let shown = json(&response);
+        let [root_path, forwarded] = ["root_path", "forwarded"].map(|key| shown[key].clone());
+        (root_path, forwarded, varies)
     };
     let script = whoami("--trust all --prefix-header x-script-name --hops 2 --no-vary");
     let expected = (json!("/a/b"), json!("used"), false);
-    assert_eq!(told(&script, "x-script-name", "/x, /a, /b"), expected);
+    assert_eq!(forwarded(&script, "x-script-name: /x, /a, /b"), expected);
     let envoy = whoami("--trust 127.0.0.1 --original-path-header x-envoy-original-path");
     let expected = (json!("/api"), json!("used"), true);
-    assert_eq!(
-        told(&envoy, "x-envoy-original-path", "/api/users"),
-        expected
-    );
+    let line = "x-envoy-original-path: /api/users";
+    assert_eq!(forwarded(&envoy, line), expected);
     let expected = (json!(""), json!("absent"), true);
-    assert_eq!(told(&envoy, "x-forwarded-prefix", "/api"), expected);
+    assert_eq!(forwarded(&envoy, "x-forwarded-prefix: /api"), expected);
+}
+
+/// FastAPI kept the root path of the first request for all later ones, up to version 0.132.0.
+#[test]
+fn concurrent_requests_each_get_the_servers_of_their_own_root_path() {
+    const ROWS: [(&str, &str, &[&str]); 5] = [
+        ("/a", "", &["/a", "/a/v2", "/a/b/"]),
+        ("/b", "", &["/b/v2", "/b/"]),
+        ("/a/b", "", &["/a/b", "/a/b/v2", "/a/b/b/"]),
+        ("/", "", &["/v2", "/b/"]),
+        ("/b", "/sub", &["/b/sub", "/b/sub/v2", "/b/sub/b/"]),
+    ];
+    let flags = ["--trust", "127.0.0.1", "--server", "/v2", "--server", "/b/"];
+    let whoami = &Example::whoami(&flags);
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            scope.spawn(move || {
+                for (prefix, mount, urls) in ROWS.iter().cycle().skip(thread).take(500) {
+                    let url = whoami.url(&format!("{mount}/openapi.json"));
+                    let prefix = format!("x-forwarded-prefix: {prefix}");
+                    let servers = &json(&get_with(&url, &[&prefix]))["servers"];
+                    let expected = urls.iter().map(|url| json!({ "url": url }));
+                    assert_eq!(*servers, expected.collect::<Value>(), "{prefix}: {mount}");
+                }
+            });
+        }
+    });
 }
 
 #[test]
-fn a_bad_flag_is_told_in_one_line() {
+fn a_bad_flag_is_an_error_of_one_line() {
     let taken = Example::whoami(&[]);
     let taken = taken.addr().to_string();
     for (name, flags, status, reason) in [
@@ -252,7 +269,7 @@ async fn tonic_calls_itself_under_the_prefix() {
         answer,
         "/grpc/grpc.health.v1.Health/Check: HealthCheckResponse { status: Serving }"
     );
-    // What it prints to try: an empty message, to both paths.
+    // The printed commands send an empty message to both paths.
     for (curl, prefix) in curls.iter().zip(["/grpc", ""]) {
         let url = curl.split(' ').find(|word| word.starts_with("http://"));
         let url = url.unwrap_or_else(|| panic!("{curl}"));

@@ -185,21 +185,21 @@ where
                 requests,
                 layer.layer(service_fn(app)),
                 |request| request,
-            )
+            );
         }),
         without: Box::new(move |requests| {
-            send(&same, requests, service_fn(app), |request| request)
+            send(&same, requests, service_fn(app), |request| request);
         }),
     }
 }
 
 fn ok(request: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
-    black_box(&request);
+    drop(black_box(request));
     ready(Ok(Response::new(())))
 }
 
 fn redirect(request: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
-    black_box(&request);
+    drop(black_box(request));
     let mut response = Response::new(());
     let location = HeaderValue::from_static("/users/43/edit");
     response.headers_mut().insert(LOCATION, location);

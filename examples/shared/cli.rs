@@ -1,4 +1,4 @@
-//! Flags and failures, told in one line that says what to do.
+//! Command lines, and errors of one line.
 
 use axum::Router;
 use std::{
@@ -15,7 +15,7 @@ pub(crate) fn parse<C: clap::Parser>() -> C {
         if !error.use_stderr() {
             error.exit(); // `--help` and `--version`
         }
-        // clap says it in a paragraph, and then how to go on, behind an empty line.
+        // clap prints the error as a paragraph, and hints after an empty line.
         let rendered = error.render().to_string();
         let paragraph = ["\n\nFor more", "\n\nUsage:", "\n\n  tip:"]
             .iter()
@@ -27,7 +27,7 @@ pub(crate) fn parse<C: clap::Parser>() -> C {
     })
 }
 
-/// Listens on `addr`, which came from `flag`.
+/// Listens on `addr`, the value of `flag`.
 pub(crate) async fn listen(flag: &str, addr: SocketAddr) -> TcpListener {
     match TcpListener::bind(addr).await {
         Ok(listener) => listener,
@@ -38,22 +38,23 @@ pub(crate) async fn listen(flag: &str, addr: SocketAddr) -> TcpListener {
     }
 }
 
-/// Says where it listens, and which of its `pages` to open; then serves `app`, with the address of
-/// the peer for those who want to know whose word counts.
+/// Prints the address and the URLs of `pages`, and serves `app`. Its requests have the
+/// `ConnectInfo` that `RootPathLayer` needs to recognize trusted proxies.
 pub(crate) async fn serve(listener: TcpListener, app: Router, pages: &[&str]) {
     let addr = listener.local_addr().expect("a listener has an address");
     println!("listening on http://{addr}");
     for page in pages {
         println!("open http://{addr}{page}");
     }
-    // Whoever waits for these lines may read them through a pipe.
+    // A reader of a pipe waits for these lines.
     io::stdout().flush().expect("standard output is open");
 
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app).await.expect("serving goes on");
+    let served = axum::serve(listener, app).await;
+    served.expect("axum::serve does not fail");
 }
 
-/// Ends the program, and says why.
+/// Prints the reason, and exits with the status.
 pub(crate) fn fail(reason: impl fmt::Display, status: i32) -> ! {
     eprintln!("error: {reason}");
     process::exit(status);

@@ -1,7 +1,7 @@
-//! Swagger UI at `/docs`, its assets served by the app itself.
+//! Swagger UI at `/docs`, with assets that the app serves itself.
 //!
-//! Everything on the page is relative to the page, so there is no prefix in it, and nothing to
-//! escape: it works at whatever URL it is opened.
+//! All URLs in the page are relative, so it works under any prefix. It contains no prefix that
+//! would have to be escaped.
 
 use axum::{
     extract::Path,
@@ -31,14 +31,14 @@ SwaggerUIBundle({ url: "openapi.json", dom_id: "#swagger-ui" });
 </html>
 "##;
 
-/// `/docs` for the document at `/openapi.json`.
+/// Serves `/docs` for the document at `/openapi.json`.
 pub(crate) fn router() -> Router {
     Router::new()
         .route("/docs", get(|| async { Html(PAGE) }))
         .route("/docs/{asset}", get(asset))
 }
 
-/// By name, since the mount of a sub-app may have parameters of its own.
+/// A struct, because `Path<String>` fails if the path of a mount has parameters too.
 #[derive(Deserialize)]
 struct Asset {
     asset: String,

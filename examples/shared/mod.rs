@@ -1,5 +1,5 @@
-//! What more than one example needs.
-#![allow(dead_code)] // Each example takes its part.
+//! What several examples share.
+#![allow(dead_code)] // No example uses everything.
 
 pub(crate) mod cli;
 pub(crate) mod docs;

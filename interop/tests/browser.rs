@@ -1,7 +1,7 @@
-//! The docs pages of the examples, as somebody sees them who opens them in a browser.
+//! The docs pages of the examples in a browser.
 //!
 //! ```text
-//! tests/install-tools.sh
+//! interop/install-tools.sh
 //! cargo test -p interop --test browser -- --ignored
 //! ```
 
@@ -22,23 +22,24 @@ use std::{
     time::Duration,
 };
 use support::{
-    process::{free_addr, get_raw, root, Example, Files, Program},
+    process::{get_raw, root, Example},
     proxy::{Config, Proxy},
+    server::{free_addr, Files, Server},
 };
 
-/// The app that its operator tells the root path.
+/// An app with a configured root path.
 const CONFIGURED: &[&str] = &["--root-path", "/api/v1"];
 
 const CHROMIUM: &str = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage \
     --no-first-run --disable-background-networking --disable-component-update --disable-sync \
     --disable-quic";
 
-/// Chromium with a profile of its own, and the program that tells it what to do.
+/// Chromium with an empty profile, and the driver that controls it.
 struct Browser {
     client: Client,
     driver: SocketAddr,
-    // Ends before its files do.
-    _program: Program,
+    // Stops before its files are removed.
+    _server: Server,
     _files: Files,
 }
 
@@ -52,14 +53,14 @@ impl Browser {
         let mut command = Command::new("/usr/bin/chromedriver");
         command.arg(format!("--port={}", driver.port()));
         command.env("HOME", files.path());
-        let program = Program::start_at(driver, &mut command, files.path().join("log"));
+        let server = Server::start(driver, &mut command, files.path().join("log"));
 
         let profile = format!("--user-data-dir={}", files.path().display());
         let args = CHROMIUM.split(' ').chain(args.iter().map(String::as_str));
         let args: Vec<_> = args.chain([&*profile]).collect();
         let capabilities = json!({
             "goog:chromeOptions": { "args": args },
-            // An open dialog stays, and fails whatever does not expect it.
+            // An open dialog stays open, and makes the next command fail.
             "unhandledPromptBehavior": "ignore",
         });
         let client = ClientBuilder::new(HttpConnector::new())
@@ -69,7 +70,7 @@ impl Browser {
         Self {
             client: client.unwrap(),
             driver,
-            _program: program,
+            _server: server,
             _files: files,
         }
     }
@@ -79,7 +80,7 @@ impl Browser {
         opened.unwrap_or_else(|error| panic!("{url}: {error}"));
     }
 
-    /// What `expression` is in the page.
+    /// The value of the JavaScript `expression` in the page.
     async fn value<T: DeserializeOwned>(&self, expression: &str) -> T {
         let script = format!("return {expression}");
         let value = self.client.execute(&script, Vec::new()).await;
@@ -93,7 +94,7 @@ impl Browser {
         found.unwrap_or_else(|error| panic!("{css}: {error}"))
     }
 
-    /// The servers in the list of Swagger UI, of which the first one is selected.
+    /// The list of servers in Swagger UI. Asserts that the first one is selected.
     async fn servers(&self) -> Vec<String> {
         self.find(".opblock-get").await;
         let list = "[...document.querySelectorAll('.servers option')]";
@@ -104,7 +105,7 @@ impl Browser {
         options.into_iter().map(|(server, _)| server).collect()
     }
 
-    /// Tries the operation out: which URL is requested, and the response.
+    /// Executes the operation in Swagger UI, and returns the requested URL and the response.
     async fn execute(&self) -> (String, Value) {
         for button in [".opblock-summary-control", ".try-out__btn", ".execute"] {
             self.find(button).await.click().await.unwrap();
@@ -116,7 +117,7 @@ impl Browser {
         (url.unwrap(), json)
     }
 
-    /// Asserts that the page that is open is all there, and reaches the app under `root_path`.
+    /// Asserts that Swagger UI has loaded everything, and requests the app under `root_path`.
     async fn assert_docs_work(&self, root_path: &str) {
         let page = self.client.current_url().await.unwrap();
         let listed = Some(root_path).filter(|root_path| !root_path.is_empty());
@@ -125,11 +126,11 @@ impl Browser {
         let loaded = "performance.getEntriesByType('resource').map(entry => entry.name)";
         let loaded: Vec<String> = self.value(loaded).await;
         let (site, _) = page.as_str().rsplit_once("docs").expect("it is at /docs");
-        // Where a page names no icon, browsers look for one at the root.
-        let named = |url: &&String| !url.ends_with("/favicon.ico");
+        // Browsers request this path if a page does not name an icon.
+        let is_named = |url: &&String| !url.ends_with("/favicon.ico");
         let outside = loaded
             .iter()
-            .filter(named)
+            .filter(is_named)
             .find(|url| !url.starts_with(site));
         assert_eq!(outside, None, "{page}");
 
@@ -138,7 +139,7 @@ impl Browser {
         assert_eq!(self.execute().await, (url, hello), "{page}");
     }
 
-    /// Waits until `text` is in the page.
+    /// Waits until the page contains `text`.
     async fn wait_for_text(&self, text: &str) {
         let is_there = format!("//body[contains(normalize-space(.), '{text}')]");
         let wait = self.client.wait().every(Duration::from_millis(20));
@@ -146,7 +147,7 @@ impl Browser {
         found.unwrap_or_else(|error| panic!("{text}: {error}"));
     }
 
-    /// Whether `alert(hit=1)` opened its dialog in the page, and whether it left its mark.
+    /// Whether `alert(hit=1)` has opened a dialog, and whether it has set the variable.
     async fn is_hit(&self) -> (bool, bool) {
         let dialog = match self.client.accept_alert().await {
             Ok(()) => true,
@@ -159,7 +160,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // A signal would end the driver alone, and leave Chromium behind.
+        // A signal would stop the driver alone, and leave Chromium running.
         let _ = get_raw(self.driver, "/shutdown");
     }
 }
@@ -194,7 +195,7 @@ async fn swagger_ui_of_one_app_is_open_at_several_prefixes_at_once() {
     while tabs.len() < sites.len() {
         tabs.push(client.new_window(true).await.unwrap().handle);
     }
-    // The second time, each is in the tab of another one, and Chromium may have a cache of all.
+    // In the second round, each page is in another tab, and Chromium may have cached all of them.
     for _ in 0..2 {
         for (tab, (docs, _)) in tabs.iter().zip(&sites) {
             client.switch_to_window(tab.clone()).await.unwrap();
@@ -253,7 +254,7 @@ async fn the_pages_of_generators_work_wherever_they_are_opened() {
     }
 }
 
-/// Where the page of utoipa-scalar gets its script: the one that is in the package of aide.
+/// Serves the script that the page of utoipa-scalar loads from a CDN. aide contains a copy.
 struct ScalarCdn {
     proxy: Proxy,
     _files: Files,
@@ -299,10 +300,12 @@ impl ScalarCdn {
     }
 }
 
-/// Where cargo has the source of a dependency.
+/// The directory in which cargo keeps the source of a dependency.
 fn package(name: &str) -> PathBuf {
     let mut metadata = Command::new(env!("CARGO"));
     metadata.args(["metadata", "--format-version=1", "--offline"]);
+    // The dependencies for other systems need not have been downloaded.
+    metadata.args(["--filter-platform", env!("TARGET")]);
     let metadata = metadata.current_dir(root()).output().unwrap().stdout;
     let metadata: Value = serde_json::from_slice(&metadata).unwrap();
     let mut packages = metadata["packages"].as_array().unwrap().iter();
@@ -328,7 +331,7 @@ async fn swagger_ui_lists_the_servers_that_fastapi_would() {
     }
 }
 
-/// Each of them does run where a page, here one of nginx, has the path in it as it is.
+/// Each script runs in a page that contains the path unescaped. nginx serves such a page here.
 #[tokio::test]
 #[ignore = "needs Chromium and nginx"]
 async fn no_script_in_the_path_of_a_mount_runs() {
@@ -352,7 +355,7 @@ async fn no_script_in_the_path_of_a_mount_runs() {
             "/t/\"><img src onerror=alert(hit=1)>",
             "/t/%22%3E%3Cimg%20src%20onerror=alert(hit=1)%3E",
         ),
-        // An encoded slash is in no root path, so the sub-app knows of no mount.
+        // A root path contains no encoded slash, so the sub-app has no mount.
         ("/t/<%2Fscript><script>alert(hit=1)<%2Fscript>", ""),
     ] {
         let docs = format!("{mount}/docs");
@@ -377,9 +380,9 @@ async fn no_script_in_a_forwarded_prefix_runs() {
         "/{{constructor.constructor('alert(hit=1)')()}}",
         "javascript:alert(hit=1)",
     ] {
-        let telling = format!("X-Forwarded-Prefix \"{prefix}\"");
+        let header = format!("X-Forwarded-Prefix \"{prefix}\"");
         let config = Config::read("nginx/ingress.conf");
-        let config = config.with("X-Forwarded-Prefix \"/api/v1\"", &telling);
+        let config = config.with("X-Forwarded-Prefix \"/api/v1\"", &header);
         let proxy = config.start(app.addr());
         let shown = get_raw(proxy.addr(), "/api/v1/").unwrap();
         assert!(shown.contains(r#":"invalid: "#), "{prefix}: {shown}");

@@ -1,7 +1,7 @@
 //! gRPC through real proxies, with the configurations of `examples/proxies/*/grpc.*`.
 //!
 //! ```text
-//! tests/install-tools.sh
+//! interop/install-tools.sh
 //! cargo test -p interop --test grpc_proxies -- --ignored
 //! ```
 
@@ -19,7 +19,7 @@ use tonic::{
     transport::{Channel, Server},
     Code,
 };
-use tower_root_path::{AddPrefix, ForwardedPrefix, RootPathLayer, Strip, TrustedProxies};
+use tower_root_path::{AddPrefix, ForwardedPrefix, RootPathLayer, TrustedProxies};
 
 async fn start(layer: RootPathLayer) -> (SocketAddr, Serving) {
     let (addr, incoming) = listen().await;
@@ -29,7 +29,7 @@ async fn start(layer: RootPathLayer) -> (SocketAddr, Serving) {
     (addr, Serving::start(server.serve_with_incoming(incoming)))
 }
 
-/// A proxy, and the layer that goes with it.
+/// A proxy configuration and its layer.
 struct Case {
     name: String,
     config: Config,
@@ -37,7 +37,7 @@ struct Case {
     strips: bool,
 }
 
-/// The configurations as they are, and each made to be of the other kind.
+/// Each configuration as it is, and changed from stripping to not stripping or the other way round.
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for file in GRPC_FILES {
@@ -53,7 +53,7 @@ fn cases() -> Vec<Case> {
                 (true, "middlewares = [\"grpc\"]", "")
             }
             Some("envoy") => (true, "prefix_rewrite: /", ""),
-            _ => panic!("{file}: whose is it?"),
+            _ => panic!("{file}: unknown proxy"),
         };
         cases.push(Case {
             name: (*file).to_owned(),
@@ -71,7 +71,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// As the file says it.
+/// The option on the command line in `traefik/grpc.toml`.
 const READ_TIMEOUT: &str = "--entryPoints.http.transport.respondingTimeouts.readTimeout=0";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,8 +83,8 @@ async fn a_service_answers_behind_proxies_that_strip_and_that_do_not() {
         let proxy = case.config.start(app);
         assert_published(proxy.addr(), &name).await;
 
-        // It was the layer that took the prefix off, or else the proxy.
-        let (app, _server) = start(case.layer.strip(Strip::Never)).await;
+        // Without stripping in the layer, the service is found only if the proxy strips.
+        let (app, _server) = start(RootPathLayer::new("/grpc")).await;
         let proxy = case.config.start(app);
         let answer = client(proxy.addr()).await.unary(say("one")).await;
         let code = answer.map_or_else(|status| status.code(), |_| Code::Ok);
@@ -100,8 +100,8 @@ async fn a_service_answers_behind_proxies_that_strip_and_that_do_not() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Python"]
 async fn a_service_answers_behind_the_example_gateway() {
-    let told = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
-    let (app, _server) = start(RootPathLayer::new("").with_forwarded(told)).await;
+    let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    let (app, _server) = start(RootPathLayer::new("").with_forwarded(forwarded)).await;
     let gateway = Example::start("gateway", &["--route", &format!("/grpc=h2c://{app}")]);
     assert_published(gateway.addr(), "gateway").await;
 }
@@ -110,12 +110,12 @@ async fn client(public: SocketAddr) -> EchoClient<AddPrefix<Channel>> {
     EchoClient::new(AddPrefix::new(connect(public).await, "/grpc"))
 }
 
-/// Clients in Rust and in Python find the service under `/grpc`.
+/// Asserts that clients in Rust and in Python find the service under `/grpc`.
 async fn assert_published(public: SocketAddr, proxy: &str) {
     let mut client = client(public).await;
     assert_answers(&mut client, "/grpc", proxy).await;
 
-    // More than what nginx takes of a request unless told.
+    // More than nginx accepts by default.
     let large = "x".repeat(1_000_000);
     let says = stream::iter([say(&large), say(&large), say(&large)]);
     let response = client.client_streaming(says).await;
@@ -127,7 +127,7 @@ async fn assert_published(public: SocketAddr, proxy: &str) {
         .arg(program)
         .args([&public.port().to_string(), "/grpc"])
         .output()
-        .expect("tests/install-tools.sh installs it");
+        .expect("run interop/install-tools.sh");
     let [printed, errors] = [output.stdout, output.stderr].map(String::from_utf8);
     let expected = [
         "one /grpc",

@@ -143,7 +143,7 @@ async fn served(document: String) -> String {
 fn schema(version: &str) -> Validator {
     let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/lib");
     let python = fs::read_dir(&packages)
-        .unwrap_or_else(|error| panic!("{packages:?}: {error}; run tests/install-tools.sh"))
+        .unwrap_or_else(|error| panic!("{packages:?}: {error}; run interop/install-tools.sh"))
         .next()
         .unwrap()
         .unwrap();
@@ -154,7 +154,7 @@ fn schema(version: &str) -> Validator {
         .join(version)
         .join("schema.json");
     let text = fs::read_to_string(&schema)
-        .unwrap_or_else(|error| panic!("{schema:?}: {error}; run tests/install-tools.sh"));
+        .unwrap_or_else(|error| panic!("{schema:?}: {error}; run interop/install-tools.sh"));
     jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
 }
 

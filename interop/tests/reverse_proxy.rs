@@ -1,4 +1,4 @@
-//! A gateway made of axum-reverse-proxy and `StripPrefixLayer`, in front of an app elsewhere.
+//! A gateway made of axum-reverse-proxy and `StripPrefixLayer`: the ways to combine them.
 
 use axum::{
     body::{to_bytes, Body},
@@ -34,7 +34,7 @@ async fn serve(app: Router) -> SocketAddr {
     addr
 }
 
-/// An app that is told its prefix.
+/// An app that reads its root path from `X-Forwarded-Prefix`.
 async fn upstream() -> String {
     let show = |root_path: RootPath, uri: Uri| async move { format!("{root_path} {uri}") };
     let echo = |headers: HeaderMap| async move {
@@ -59,7 +59,7 @@ async fn upstream() -> String {
     format!("http://{}", serve(app).await)
 }
 
-/// What is at `uri`, or where it redirects to.
+/// The body at `uri`, or the target of its redirect.
 async fn visit(gateway: &Gateway, uri: &str, headers: &[(&str, &str)]) -> String {
     let mut request = Request::get(uri).header("host", "app.example");
     for (name, value) in headers {
@@ -77,9 +77,9 @@ async fn visit(gateway: &Gateway, uri: &str, headers: &[(&str, &str)]) -> String
     String::from_utf8(body.to_vec()).unwrap()
 }
 
-/// The layer has to see the prefix, so it stands in front of what else takes it off.
+/// The layer has to see the prefix, so it runs before anything else that strips it.
 #[tokio::test]
-async fn the_app_is_told_its_prefix_by_a_layer_in_front_of_all_that_strips() {
+async fn the_layer_sends_the_prefix_if_nothing_strips_it_first() {
     let upstream = upstream().await;
     let strip = || StripPrefixLayer::new("/shop");
     let proxy = |path: &str| ReverseProxy::new(path, upstream.clone());
@@ -92,22 +92,22 @@ async fn the_app_is_told_its_prefix_by_a_layer_in_front_of_all_that_strips() {
     let spoofed = &[("x-forwarded-prefix", "/spoofed")];
     for (name, gateway, root_path) in [
         (
-            "in front of the proxy",
+            "around the proxy",
             boxed(strip().layer(proxy("/"))),
             "/shop",
         ),
         (
-            "in front of a proxy with the path",
+            "around a proxy with the path",
             boxed(strip().layer(proxy("/shop"))),
             "/shop",
         ),
         ("in a route", boxed(routed), "/shop"),
-        // The router takes the prefix off, so nobody tells it; what the client says is dropped.
+        // The router strips the prefix, so the layer sends none. It drops the client's value.
         ("in a nest", boxed(nested), ""),
-        // Nobody drops it either.
-        ("nowhere", boxed(proxy("/shop")), "/spoofed"),
+        // Without the layer, the client's value passes.
+        ("without", boxed(proxy("/shop")), "/spoofed"),
         (
-            "nowhere",
+            "without",
             boxed(Router::<()>::from(proxy("/shop"))),
             "/spoofed",
         ),
@@ -123,13 +123,13 @@ async fn the_app_is_told_its_prefix_by_a_layer_in_front_of_all_that_strips() {
             assert_eq!(visited, expected, "{name}: {path}");
         }
     }
-    // The proxy's own router finds no route for what is stripped already.
-    let in_vain = strip().layer(Router::<()>::from(proxy("/shop")));
+    // The proxy's own router has no route for a stripped path.
+    let routed = strip().layer(Router::<()>::from(proxy("/shop")));
     let request = Request::get("/shop/app").body(Body::empty()).unwrap();
-    assert_eq!(in_vain.oneshot(request).await.unwrap().status(), 404);
+    assert_eq!(routed.oneshot(request).await.unwrap().status(), 404);
 }
 
-/// As nginx does by default, the proxy tells the app its own address for a host.
+/// By default, the proxy sends the address of the app as `Host`, like nginx.
 #[tokio::test]
 async fn redirects_to_the_public_host_need_the_proxy_to_preserve_it() {
     let upstream = upstream().await;
@@ -151,9 +151,9 @@ async fn redirects_to_the_public_host_need_the_proxy_to_preserve_it() {
     }
 }
 
-/// The proxy drops what `Connection` names, and stands behind the layer.
+/// The proxy, which is inside the layer, removes the headers that `Connection` names.
 #[tokio::test]
-async fn a_client_cannot_have_the_proxy_drop_the_header() {
+async fn a_client_cannot_make_the_proxy_remove_the_header() {
     let proxy = ReverseProxy::new("/", upstream().await);
     let gateway = boxed(StripPrefixLayer::new("/shop").layer(proxy));
     let named = &[("connection", "close, x-forwarded-prefix")];
@@ -161,7 +161,7 @@ async fn a_client_cannot_have_the_proxy_drop_the_header() {
 }
 
 #[tokio::test]
-async fn a_gateway_behind_a_gateway_appends_to_what_it_is_told() {
+async fn a_gateway_behind_a_gateway_appends_its_prefix() {
     let trusted = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback()).hops(2);
     let show = |root_path: RootPath, uri: Uri| async move { format!("{root_path} {uri}") };
     let app = Router::new().fallback(show);
@@ -176,7 +176,7 @@ async fn a_gateway_behind_a_gateway_appends_to_what_it_is_told() {
 }
 
 #[tokio::test]
-async fn a_web_socket_goes_through() {
+async fn a_websocket_passes() {
     let proxy = ReverseProxy::new("/", upstream().await);
     let gateway = StripPrefixLayer::new("/shop").layer(proxy);
     let gateway = serve(Router::new().fallback_service(gateway)).await;

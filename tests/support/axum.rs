@@ -39,7 +39,7 @@ where
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A server that ends with the guard.
+/// Serves until the guard is dropped.
 pub async fn serve<M, S>(make: M) -> (SocketAddr, Server)
 where
     M: for<'a> Service<IncomingStream<'a, TcpListener>, Error = Infallible, Response = S>
@@ -63,7 +63,7 @@ impl Drop for Server {
     }
 }
 
-/// What comes back for these bytes until the server closes.
+/// Sends these bytes, and reads until the server closes the connection.
 pub async fn raw(addr: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -72,13 +72,13 @@ pub async fn raw(addr: SocketAddr, request: &str) -> String {
     String::from_utf8_lossy(&response).into_owned()
 }
 
-/// A web socket that says `first`, and then whatever it hears.
-pub fn say_and_echo(upgrade: WebSocketUpgrade, first: String) -> Response {
+/// A WebSocket that sends `greeting`, and then sends each received message back.
+pub fn greet_and_echo(upgrade: WebSocketUpgrade, greeting: String) -> Response {
     upgrade.on_upgrade(|mut socket| async move {
-        let mut says = Message::text(first);
-        while socket.send(says).await.is_ok() {
+        let mut next = Message::text(greeting);
+        while socket.send(next).await.is_ok() {
             match socket.recv().await {
-                Some(Ok(heard)) => says = heard,
+                Some(Ok(received)) => next = received,
                 _ => break,
             }
         }

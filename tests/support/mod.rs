@@ -4,7 +4,6 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 pub mod process;
-pub mod proxy;
 
 use http::{header::HOST, HeaderMap, HeaderName, HeaderValue, Request, Response};
 use serde_json::Value;

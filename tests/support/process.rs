@@ -1,115 +1,77 @@
-//! Programs that a test starts, and ends by their id.
+//! Programs that a test starts, and stops by their process id.
 
+use http::{header::TRANSFER_ENCODING, Response};
 use std::{
     env,
-    fs::{self, File},
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
-    process::{self, Child, Command, Stdio},
-    sync::{
-        atomic::{AtomicU16, Ordering},
-        mpsc, OnceLock,
-    },
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{mpsc, OnceLock},
     thread,
     time::{Duration, Instant},
 };
 
-/// How long a program may take to start or to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a program may take to start, to answer or to stop.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A program that ends with the test, whether the test fails or not.
+/// A running program. Dropping it stops the program, also when the test fails.
 #[derive(Debug)]
-pub struct Program {
-    name: String,
-    child: Child,
-    log: Option<PathBuf>,
-}
+pub struct Program(Child);
 
 impl Program {
-    /// Starts `command`. What it prints is seen among the output of the tests, unless `command`
-    /// says otherwise.
-    #[track_caller]
-    pub fn start(command: &mut Command) -> Self {
-        let name = command.get_program().to_string_lossy().into_owned();
-        match command.stdin(Stdio::null()).spawn() {
-            Ok(child) => Self {
-                name,
-                child,
-                log: None,
-            },
-            Err(error) => panic!("cannot start {name}: {error}; run tests/install-tools.sh"),
-        }
+    /// Starts `command`. The output of the program is part of the test's output, unless `command`
+    /// redirects it.
+    pub fn start(command: &mut Command) -> io::Result<Self> {
+        command.stdin(Stdio::null()).spawn().map(Self)
     }
 
-    /// Starts `command`, and waits until it accepts connections at `addr`. What it prints goes to
-    /// the file `log`, and is told if it ends too early.
-    #[track_caller]
-    pub fn start_at(addr: SocketAddr, command: &mut Command, log: PathBuf) -> Self {
-        assert!(!accepts(addr), "another program listens on {addr} already");
-        let file = || File::options().create(true).append(true).open(&log);
-        let [out, err] = [file(), file()].map(|file| file.expect("it can be written to"));
-        let mut program = Self::start(command.stdout(out).stderr(err));
-        program.log = Some(log);
-        program.wait_until(&format!("it listens on {addr}"), || accepts(addr));
-        program
-    }
-
-    /// Starts `command`, and waits for the first `N` lines of standard output. What comes behind
-    /// them is read and dropped, so that the program never waits for a reader.
+    /// Starts `command`, and waits for the first `N` lines of its standard output. Later lines are
+    /// read and dropped, so that the program never blocks on a full pipe.
     #[track_caller]
     pub fn start_and_read<const N: usize>(command: &mut Command) -> (Self, [String; N]) {
-        let mut program = Self::start(command.stdout(Stdio::piped()));
-        let stdout = program.child.stdout.take().expect("it is piped");
+        let mut program = match Self::start(command.stdout(Stdio::piped())) {
+            Ok(program) => program,
+            Err(error) => panic!("cannot start {command:?}: {error}"),
+        };
+        let stdout = program.0.stdout.take().expect("standard output is piped");
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
                 let _ = sender.send(String::from_utf8_lossy(&line).into_owned());
             }
         });
-        let first = std::array::from_fn(|_| match lines.recv_timeout(PATIENCE) {
+        let first = std::array::from_fn(|n| match lines.recv_timeout(TIMEOUT) {
             Ok(line) => line,
-            Err(_) => panic!("{} ended, or waits, before it says enough", program.name),
+            Err(_) => panic!("{command:?} printed {n} lines of {N}"),
         });
         (program, first)
     }
 
-    /// Waits until `ready`; panics if the program ends before, or takes too long.
-    #[track_caller]
-    pub fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> bool) {
-        let mut ended = None;
-        let in_time = eventually(|| {
-            ended = self.child.try_wait().expect("it is a child");
-            ended.is_some() || ready()
-        });
-        let name = &self.name;
-        let log = self.log.as_ref().map(fs::read).and_then(Result::ok);
-        let log = String::from_utf8_lossy(log.as_deref().unwrap_or_default());
-        if let Some(status) = ended {
-            panic!("{name} ended before {what}: {status}\n{log}");
-        }
-        assert!(in_time, "{name}: it takes too long until {what}\n{log}");
+    /// The exit status if the program has ended.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().expect("the program is a child process")
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // The id of a child that was waited for may belong to another program by now.
-        if !matches!(self.child.try_wait(), Ok(None)) {
+        // The process id of a child that was waited for may belong to another program by now.
+        if !matches!(self.0.try_wait(), Ok(None)) {
             return;
         }
-        // nginx, if it is killed, leaves its workers behind: it is asked to end first.
+        // SIGKILL would leave the workers of nginx behind, so SIGTERM comes first.
         let _ = Command::new("sh")
-            .args(["-c", "kill -s TERM \"$0\"", &self.child.id().to_string()])
+            .args(["-c", "kill -s TERM \"$0\"", &self.0.id().to_string()])
             .status();
-        if !eventually(|| !matches!(self.child.try_wait(), Ok(None))) {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+        if !eventually(|| !matches!(self.0.try_wait(), Ok(None))) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
         }
     }
 }
 
-/// An example that serves, on a port of this machine.
+/// A running example that serves HTTP on a loopback address.
 #[derive(Debug)]
 pub struct Example {
     addr: SocketAddr,
@@ -117,19 +79,19 @@ pub struct Example {
 }
 
 impl Example {
-    /// Starts `whoami` with `flags`, on a port of its own.
+    /// Starts `whoami` with `flags` on a free port.
     #[track_caller]
     pub fn whoami(flags: &[&str]) -> Self {
         Self::start("whoami", flags)
     }
 
-    /// Starts the example `name` with `flags`, on a port of its own.
+    /// Starts the example `name` with `flags` on a free port.
     #[track_caller]
     pub fn start(name: &str, flags: &[&str]) -> Self {
         Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), name, flags)
     }
 
-    /// Starts the example `name` with `flags`, at `addr`.
+    /// Starts the example `name` with `flags` at `addr`.
     #[track_caller]
     pub fn start_at(addr: SocketAddr, name: &str, flags: &[&str]) -> Self {
         let mut command = Command::new(example(name));
@@ -143,56 +105,28 @@ impl Example {
         }
     }
 
-    /// Where it listens.
+    /// The address that the example listens on.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The URL of `path` without a proxy.
+    /// The URL of `path` at the example's own address.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
 }
 
-/// Files of a program, in a directory that is there as long as this is.
-#[derive(Debug)]
-pub struct Files(PathBuf);
-
-impl Files {
-    /// Writes `files`, each a name and a text, to a directory of their own.
-    pub fn new(files: &[(&str, &str)]) -> Self {
-        static NEXT: AtomicU16 = AtomicU16::new(0);
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{next}", process::id()));
-        fs::create_dir_all(&path).expect("there is a directory for temporary files");
-        for (name, text) in files {
-            fs::write(path.join(name), text).expect("it can be written to");
-        }
-        Self(path)
-    }
-
-    /// The directory.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// The directory of `tower-root-path`, in its own tests and in those of another package below it.
+/// The directory of the package `tower-root-path`. The tests of the package `interop`, which is
+/// below it, find it too.
 pub fn root() -> &'static Path {
     let mut directories = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
     directories
         .find(|directory| directory.join("examples/proxies").is_dir())
-        .expect("the tests are in the repository")
+        .expect("the examples are in this directory or in one above it")
 }
 
-/// The program of `examples/{name}.rs`, built in the profile of this test: `cargo test --test` alone
-/// would leave an old one there, or none.
+/// The executable of `examples/{name}.rs`. All examples are built first, in the profile of this
+/// test: `cargo test --test NAME` builds none, so an outdated one could be there.
 #[track_caller]
 pub fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
@@ -200,15 +134,10 @@ pub fn example(name: &str) -> PathBuf {
         // target/<profile>/deps/<test>
         let test = env::current_exe().expect("a test has a path");
         let profile = test.ancestors().nth(2).expect("a test is in deps/");
+        let target = profile.parent().expect("a profile is in target/");
         let mut build = Command::new(env!("CARGO"));
-        build.args([
-            "build",
-            "--quiet",
-            "--all-features",
-            "--examples",
-            "--target-dir",
-        ]);
-        build.arg(profile.parent().expect("a profile is in target/"));
+        build.args(["build", "--quiet", "--all-features", "--examples"]);
+        build.arg("--target-dir").arg(target);
         if profile.ends_with("release") {
             build.arg("--release");
         }
@@ -223,41 +152,50 @@ pub fn example(name: &str) -> PathBuf {
     profile.join("examples").join(file)
 }
 
-/// An address of this machine that nothing listens on.
-///
-/// Its port is below those that systems give to outgoing connections, so no client of another test
-/// can take it before the program does.
-pub fn free_addr() -> SocketAddr {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let slot = u16::try_from(process::id() % 200).expect("it is less than 200");
-    let mut candidates = (0..100).map(|_| {
-        let port = 10_000 + 100 * slot + NEXT.fetch_add(1, Ordering::Relaxed) % 100;
-        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
-    });
-    candidates
-        // To listen there for a moment would be to be seen: a program that another thread starts
-        // inherits the listener until it is executed.
-        .find(|addr| !accepts(*addr))
-        .expect("one port in a hundred is free")
+/// Sends `GET url` with further header lines. Redirects are not followed.
+#[track_caller]
+pub fn get_with(url: &str, lines: &[&str]) -> Response<String> {
+    let rest = url.strip_prefix("http://").expect("the URL is absolute");
+    let (addr, target) = rest.split_at(rest.find('/').expect("the URL has a path"));
+    let addr = addr.parse().expect("the host is an address");
+    let lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
+    let response = get_raw_with(addr, target, &lines);
+    parse(&response.unwrap_or_else(|error| panic!("{url}: {error}")))
 }
 
-/// The response, head and body, to a request target that goes out byte by byte.
+/// The response in the output of [`get_raw`]. The body has no transfer coding.
+#[track_caller]
+pub fn parse(response: &str) -> Response<String> {
+    let (head, body) = response.split_once("\r\n\r\n").expect("a head");
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1));
+    let mut parsed = Response::builder().status(status.expect("a status"));
+    for line in lines {
+        let (name, value) = line.split_once(':').expect("a header line");
+        parsed = parsed.header(name, value.trim());
+    }
+    let parsed = parsed.body(body.to_owned()).expect("a response");
+    assert_eq!(parsed.headers().get(TRANSFER_ENCODING), None, "{response}");
+    parsed
+}
+
+/// Sends `GET target`, byte for byte, and returns the head and the body of the response.
 pub fn get_raw(addr: SocketAddr, target: &str) -> io::Result<String> {
     get_raw_with(addr, target, &[])
 }
 
-/// The same with header lines.
+/// Like [`get_raw`], with further header lines.
 pub fn get_raw_with(addr: SocketAddr, target: &str, lines: &[String]) -> io::Result<String> {
     let mut stream = TcpStream::connect(addr)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
     let request =
         format!("GET {target} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n{lines}\r\n");
     stream.write_all(request.as_bytes())?;
     let mut response = Vec::new();
     let mut buffer = [0; 4096];
-    // Not every proxy closes if `lines` have another `Connection`.
-    while !is_whole(&response) {
+    // If `lines` contain another `Connection`, not every proxy closes the connection.
+    while !is_complete(&response) {
         match stream.read(&mut buffer)? {
             0 => break,
             read => response.extend_from_slice(&buffer[..read]),
@@ -266,26 +204,23 @@ pub fn get_raw_with(addr: SocketAddr, target: &str, lines: &[String]) -> io::Res
     String::from_utf8(response).map_err(io::Error::other)
 }
 
-/// Whether these bytes are a head, and a body of the length that it says.
-fn is_whole(response: &[u8]) -> bool {
-    let response = String::from_utf8_lossy(response).to_ascii_lowercase();
-    let Some((head, body)) = response.split_once("\r\n\r\n") else {
+/// Whether these bytes are a head, and a body as long as its `Content-Length`.
+fn is_complete(response: &[u8]) -> bool {
+    let end = response.windows(4).position(|bytes| bytes == b"\r\n\r\n");
+    let Some(end) = end else {
         return false;
     };
+    let head = String::from_utf8_lossy(&response[..end]).to_ascii_lowercase();
     let length = head.split("\r\ncontent-length:").nth(1);
     let length = length.and_then(|rest| rest.lines().next()?.trim().parse::<usize>().ok());
-    length.is_some_and(|length| body.len() >= length)
+    length.is_some_and(|length| response.len() >= end + 4 + length)
 }
 
-fn accepts(addr: SocketAddr) -> bool {
-    TcpStream::connect(addr).is_ok()
-}
-
-/// Asks again and again, and tells whether `done` came true in time.
-fn eventually(mut done: impl FnMut() -> bool) -> bool {
+/// Repeats `done` until it returns true; false if it never does before the timeout.
+pub fn eventually(mut done: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while !done() {
-        if start.elapsed() > PATIENCE {
+        if start.elapsed() > TIMEOUT {
             return false;
         }
         thread::sleep(Duration::from_millis(10));

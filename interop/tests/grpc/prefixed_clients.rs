@@ -1,23 +1,21 @@
 //! Clients with an `AddPrefixLayer`, of a service that a gateway publishes under a prefix.
 
-// The one of the example `gateway`.
-#[allow(dead_code)]
+// The reverse proxy of the example `gateway`.
 #[path = "../../../examples/shared/proxy.rs"]
 mod proxy;
 
 use super::*;
-use axum::{routing::any, Router};
+use axum::Router;
 use http::Uri;
 use hyper_util::{
     client::legacy::{connect::HttpConnector, Client},
     rt::{TokioExecutor, TokioIo},
 };
-use proxy::{forward, Upstream};
 use std::io;
 use tokio::net::{TcpListener, TcpStream};
 use tonic::{body::Body, transport::Endpoint};
-use tower::{service_fn, Layer};
-use tower_root_path::{ForwardedPrefix, StripPrefixLayer, TrustedProxies};
+use tower::service_fn;
+use tower_root_path::{ForwardedPrefix, RootPath, TrustedProxies};
 
 /// A client without a channel of tonic.
 pub(super) fn of_hyper(
@@ -33,11 +31,9 @@ pub(super) fn of_hyper(
 
 /// A gateway that publishes the service at `upstream` under `/public/grpc`.
 async fn start_gateway(upstream: SocketAddr) -> (SocketAddr, Serving) {
-    let upstream: Upstream = format!("h2c://{upstream}").parse().unwrap();
-    let strip = StripPrefixLayer::new("/public/grpc");
-    let gateway = strip.layer(any(forward).with_state(upstream));
-    let gateway = Router::new().route_service("/public/grpc/{*rest}", gateway);
-    serve(gateway).await
+    let prefix = RootPath::from_static("/public/grpc");
+    let upstream = format!("h2c://{upstream}").parse().unwrap();
+    serve(proxy::publish(&prefix, &upstream, false)).await
 }
 
 /// A server of axum, which has HTTP/1 and HTTP/2 on one port.

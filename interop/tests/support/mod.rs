@@ -1,7 +1,9 @@
-//! What these tests share with those of the crate.
-#![allow(dead_code, unreachable_pub)] // Each test takes its part.
+//! What several of these tests share. Two modules are those of the tests of `tower-root-path`.
+#![allow(dead_code, unreachable_pub)] // No test uses everything.
 
+#[path = "../../../tests/support/axum.rs"]
+pub mod axum;
 #[path = "../../../tests/support/process.rs"]
 pub mod process;
-#[path = "../../../tests/support/proxy.rs"]
 pub mod proxy;
+pub mod server;

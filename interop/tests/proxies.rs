@@ -1,8 +1,8 @@
-//! The example `whoami` behind real proxies: what they are told to do, and what the app is.
+//! The example `whoami` behind real proxies: FastAPI's page, and who rewrites `Location`.
 //!
 //! ```text
-//! tests/install-tools.sh
-//! cargo test --all-features -- --ignored
+//! interop/install-tools.sh
+//! cargo test -p interop --test proxies -- --ignored
 //! ```
 
 mod support;
@@ -14,14 +14,15 @@ use reqwest::{
     IntoUrl,
 };
 use serde_json::{json, Value};
-use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path};
+use std::{collections::BTreeSet, fs, net::SocketAddr};
 use support::{
-    process::{free_addr, Example},
+    process::{root, Example},
     proxy::{directory, traefik_of_fastapis_page, Config, FILES, GRPC_FILES},
+    server::free_addr,
 };
 use url::Url;
 
-/// Those that are not run.
+/// Configurations that the tests read but do not run.
 const KUBERNETES: [&str; 2] = [
     "kubernetes/http-route.yaml",
     "kubernetes/ingress-nginx.yaml",
@@ -35,18 +36,17 @@ fn each_configuration_names_a_layer_and_is_in_the_readme() {
         let _ = Config::read(file).layer();
         known.insert(directory().join(file));
     }
-    let mut there = BTreeSet::new();
+    let mut found = BTreeSet::new();
     for proxy in fs::read_dir(directory()).unwrap() {
         for file in fs::read_dir(proxy.unwrap().path()).unwrap() {
-            there.insert(file.unwrap().path());
+            found.insert(file.unwrap().path());
         }
     }
-    assert_eq!(there, known);
+    assert_eq!(found, known);
 
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
     for file in &known {
-        let link = format!("({})", file.strip_prefix(root).unwrap().display());
+        let link = format!("({})", file.strip_prefix(root()).unwrap().display());
         assert!(readme.contains(&link), "no link to {link}");
     }
 }
@@ -54,18 +54,14 @@ fn each_configuration_names_a_layer_and_is_in_the_readme() {
 #[test]
 #[ignore = "needs Traefik"]
 fn fastapis_page_holds_behind_traefik() {
-    // https://fastapi.tiangolo.com/advanced/behind-a-proxy/, with the ports that it names
+    // https://fastapi.tiangolo.com/advanced/behind-a-proxy/, with its ports
     let servers = ["https://stag.example.com", "https://prod.example.com"];
     let flags = ["--server", servers[0], "--server", servers[1]];
     let addr = SocketAddr::from(([127, 0, 0, 1], 8000));
     let _app = Example::start_at(addr, "whoami", &[CONFIGURED, &flags].concat());
     let _traefik = traefik_of_fastapis_page();
 
-    for base in [
-        "http://127.0.0.1:8000",
-        "http://127.0.0.1:8000/api/v1",
-        "http://127.0.0.1:9999/api/v1",
-    ] {
+    for base in ["http://127.0.0.1:8000", "http://127.0.0.1:9999/api/v1"] {
         let hello = json!({ "message": "Hello World", "root_path": "/api/v1" });
         assert_eq!(get_json(&format!("{base}/app")), hello, "{base}");
 
@@ -79,7 +75,7 @@ fn fastapis_page_holds_behind_traefik() {
     assert_eq!(get("http://127.0.0.1:9999/app").status(), 404);
 }
 
-/// An HTML page whose references are relative, and all there.
+/// Asserts that all references of an HTML page are relative, and can be loaded.
 fn assert_page_loads(url: &str) {
     let page = get(url);
     assert_eq!(page.status(), 200, "{url}");
@@ -89,8 +85,8 @@ fn assert_page_loads(url: &str) {
     let base = page.url().clone();
     let page = page.text().unwrap();
     let attributes = ["href=\"", "src=\"", "url: \""].into_iter();
-    let behind = attributes.flat_map(|attribute| page.split(attribute).skip(1));
-    let references: Vec<_> = behind.filter_map(|rest| rest.split('"').next()).collect();
+    let values = attributes.flat_map(|attribute| page.split(attribute).skip(1));
+    let references: Vec<_> = values.filter_map(|rest| rest.split('"').next()).collect();
     assert!(references.contains(&"openapi.json"), "{references:?}");
     assert!(references.len() > 3, "{references:?}");
     for reference in references {
@@ -101,10 +97,10 @@ fn assert_page_loads(url: &str) {
     }
 }
 
-/// If both rewrite, the prefix is there twice. If nobody does, it is missing.
+/// If both the proxy and the layer rewrite, the prefix is doubled. If neither does, it is missing.
 #[test]
 #[ignore = "needs nginx, Apache, Caddy, HAProxy and lighttpd"]
-fn one_party_rewrites() {
+fn either_the_proxy_or_the_layer_rewrites() {
     for (proxy, rewriting, not_rewriting) in [
         (
             "nginx",
@@ -140,83 +136,75 @@ fn one_party_rewrites() {
             Config::read("lighttpd/no-strip.conf"),
         ),
     ] {
-        for (proxy_does, layer_does, lands) in [
+        for (config, rewrite, expected) in [
             (&rewriting, "none", "/api/v1/login"),
             (&not_rewriting, "redirects", "/api/v1/login"),
             (&rewriting, "redirects", "/api/v1/api/v1/login"),
             (&not_rewriting, "none", "/login"),
         ] {
-            let app = Example::whoami(&[CONFIGURED, &["--rewrite", layer_does]].concat());
-            let site = proxy_does.start(app.addr());
-            let landed = redirected(site.addr(), "/login");
-            assert_eq!(landed.path(), lands, "{proxy}, --rewrite {layer_does}");
+            let flags = ["--strip", "if-present", "--rewrite", rewrite];
+            let app = Example::whoami(&[CONFIGURED, &flags].concat());
+            let site = config.start(app.addr());
+            let target = redirect_target(site.addr(), "/login");
+            assert_eq!(target.path(), expected, "{proxy}, --rewrite {rewrite}");
         }
     }
 }
 
-/// Without `proxy_redirect off`, nginx rewrites what names the address in `proxy_pass`, and it tells
-/// the app that address for a host, unless it is told what to tell. So the app can take an absolute
-/// redirect for its own if nginx sets `Host`, or the app knows the origin. A path is right in any
-/// case.
+/// Without `proxy_redirect off`, nginx rewrites redirects to the address in `proxy_pass`. An app that
+/// builds URLs from the address it listens on names that as its own. An absolute redirect to the
+/// public host stays, since other apps live there. A path-absolute redirect is right in any case.
 #[test]
 #[ignore = "needs nginx"]
-fn an_absolute_redirect_needs_a_host_that_the_app_can_know_behind_nginx() {
-    let with_host = |file| Config::read(file).with("proxy_redirect off;", "");
-    let without_host = |file| with_host(file).with("proxy_set_header Host $http_host;", "");
-    for (config, knows_origins, landings) in [
-        // To a path, to the public authority, to that in `proxy_pass`, and there with the prefix.
+fn an_absolute_redirect_behind_nginx_needs_an_own_origin() {
+    let by_default = |file| Config::read(file).with("proxy_redirect off;", "");
+    for (config, has_origin, targets) in [
+        // The expected targets of the redirects in `locations`.
         (
-            with_host("nginx/strip.conf"),
+            by_default("nginx/strip.conf"),
             false,
             [
                 "/api/v1/login",
-                "/api/v1/login",
+                "/auth",
                 "/api/v1/login",
                 "/api/v1/api/v1/login",
             ],
         ),
         (
-            without_host("nginx/strip.conf"),
+            by_default("nginx/no-strip.conf"),
             false,
-            ["/api/v1/login", "/login", "/api/v1/login", "/api/v1/login"],
+            ["/api/v1/login", "/auth", "/login", "/api/v1/login"],
         ),
         (
-            with_host("nginx/no-strip.conf"),
-            false,
-            ["/api/v1/login", "/api/v1/login", "/login", "/api/v1/login"],
-        ),
-        (
-            without_host("nginx/no-strip.conf"),
-            false,
-            ["/api/v1/login", "/login", "/api/v1/login", "/api/v1/login"],
-        ),
-        (with_host("nginx/strip.conf"), true, ["/api/v1/login"; 4]),
-        (without_host("nginx/strip.conf"), true, ["/api/v1/login"; 4]),
-        (with_host("nginx/no-strip.conf"), true, ["/api/v1/login"; 4]),
-        (
-            without_host("nginx/no-strip.conf"),
+            by_default("nginx/strip.conf"),
             true,
-            ["/api/v1/login"; 4],
+            ["/api/v1/login", "/auth", "/api/v1/login", "/api/v1/login"],
+        ),
+        (
+            by_default("nginx/no-strip.conf"),
+            true,
+            ["/api/v1/login", "/auth", "/api/v1/login", "/api/v1/login"],
         ),
     ] {
         let (internal, public) = (free_addr(), free_addr());
-        let origins = [internal, public].map(|addr| format!("http://{addr}"));
-        let flags = ["--origin", &origins[0], "--origin", &origins[1]];
-        let flags = if knows_origins { &flags[..] } else { &[] };
-        let _app = Example::start_at(internal, "whoami", &[CONFIGURED, flags].concat());
+        let origin = format!("http://{internal}");
+        let mut flags = config.flags();
+        if has_origin {
+            flags.extend(["--own-origin", &origin]);
+        }
+        let _app = Example::start_at(internal, "whoami", &flags);
         let _nginx = config.start_at(public, internal);
 
         let locations = [
             "/login".to_owned(),
-            format!("http://{public}/login"),
+            format!("http://{public}/auth"),
             format!("http://{internal}/login"),
             format!("http://{internal}/api/v1/login"),
         ];
-        for (location, lands) in locations.iter().zip(landings) {
-            let landed = redirected(public, location);
-            let expected = format!("http://{public}{lands}");
+        for (location, target) in locations.iter().zip(targets) {
+            let expected = format!("http://{public}{target}");
             assert_eq!(
-                landed.as_str(),
+                redirect_target(public, location).as_str(),
                 expected,
                 "{config:?}: {flags:?}: {location}"
             );
@@ -224,7 +212,31 @@ fn an_absolute_redirect_needs_a_host_that_the_app_can_know_behind_nginx() {
     }
 }
 
-/// The app that its operator tells the root path.
+/// A rule of nginx that denies a path holds: the layer of the file does not strip a second time.
+#[test]
+#[ignore = "needs nginx"]
+fn a_client_cannot_pass_a_rule_of_the_proxy_by_sending_the_prefix_twice() {
+    let deny = "location /api/v1/admin { deny all; }\n    location /api/v1/ {";
+    let config = Config::read("nginx/strip.conf").with("location /api/v1/ {", deny);
+    // The second is what this option is not for.
+    for (strip, expected) in [("never", "/api/v1/admin"), ("if-present", "/admin")] {
+        let app = Example::whoami(&[CONFIGURED, &["--strip", strip]].concat());
+        let site = config.start(app.addr());
+        let get_path = |path: &str| {
+            let shown = get(site.url(path));
+            (
+                shown.status().as_u16(),
+                shown.json::<Value>().unwrap_or_default()["path"].clone(),
+            )
+        };
+        assert_eq!(get_path("/api/v1/admin").0, 403);
+        for path in ["/api/v1/api/v1/admin", "/api/v1/%61pi/v1/admin"] {
+            assert_eq!(get_path(path), (200, expected.into()), "{path}");
+        }
+    }
+}
+
+/// An app with a configured root path.
 const CONFIGURED: &[&str] = &["--root-path", "/api/v1"];
 
 fn get(url: impl IntoUrl) -> Response {
@@ -238,8 +250,8 @@ fn get_json(url: &str) -> Value {
     response.json().unwrap()
 }
 
-/// Where a browser goes if the app redirects it to `to`.
-fn redirected(public: SocketAddr, to: &str) -> Url {
+/// The URL that a browser opens if the app redirects to `to`.
+fn redirect_target(public: SocketAddr, to: &str) -> Url {
     let url = format!("http://{public}/api/v1/redirect");
     let response = get(Url::parse_with_params(&url, [("to", to)]).unwrap());
     assert_eq!(response.status(), 302, "{to}");

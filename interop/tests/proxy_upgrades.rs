@@ -1,8 +1,8 @@
-//! WebSockets through the configurations of `examples/proxies/` that pass upgrades.
+//! WebSockets through each configuration of `examples/proxies/`.
 //!
 //! ```text
-//! tests/install-tools.sh
-//! cargo test --all-features --test proxy_upgrades -- --ignored
+//! interop/install-tools.sh
+//! cargo test -p interop --test proxy_upgrades -- --ignored
 //! ```
 
 mod support;
@@ -11,13 +11,13 @@ use axum::{extract::ws::WebSocketUpgrade, response::Response, routing::get, Rout
 use futures_util::{SinkExt, StreamExt};
 use std::net::SocketAddr;
 use support::{
-    axum::{say_and_echo, serve},
+    axum::{greet_and_echo, serve},
     proxy::{Config, FILES},
 };
 use tokio_tungstenite::{connect_async, tungstenite};
 use tower_root_path::RootPath;
 
-/// The others drop the upgrade.
+/// The other configurations drop the upgrade.
 const PASS_UPGRADES: &[&str] = &[
     "nginx/ingress.conf",
     "traefik/strip-prefix.toml",
@@ -34,14 +34,14 @@ const PASS_UPGRADES: &[&str] = &[
     "lighttpd/no-strip.conf",
 ];
 
-/// Says the root path, and then whatever it hears.
+/// Sends the root path, and then each received message back.
 async fn echo(upgrade: WebSocketUpgrade, root_path: RootPath) -> Response {
-    say_and_echo(upgrade, root_path.to_string())
+    greet_and_echo(upgrade, root_path.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs all proxies"]
-async fn a_web_socket_passes_where_the_proxy_passes_upgrades() {
+async fn a_websocket_passes_where_the_proxy_passes_upgrades() {
     for file in FILES {
         let config = Config::read(file);
         let router = Router::new()
@@ -61,11 +61,11 @@ async fn a_web_socket_passes_where_the_proxy_passes_upgrades() {
         let Ok((mut socket, _)) = socket else {
             continue;
         };
-        let mut heard = Vec::new();
-        for says in ["one", "two", "three"] {
-            heard.push(socket.next().await.unwrap().unwrap().into_text().unwrap());
-            socket.send(tungstenite::Message::text(says)).await.unwrap();
+        let mut received = Vec::new();
+        for text in ["one", "two", "three"] {
+            received.push(socket.next().await.unwrap().unwrap().into_text().unwrap());
+            socket.send(tungstenite::Message::text(text)).await.unwrap();
         }
-        assert_eq!(heard, ["/api/v1", "one", "two"], "{file}");
+        assert_eq!(received, ["/api/v1", "one", "two"], "{file}");
     }
 }

@@ -1,8 +1,8 @@
-//! The configurations of `examples/proxies/` in front of `whoami`: where a browser lands.
+//! Which URL a browser opens after a redirect, behind each configuration of `examples/proxies/`.
 //!
 //! ```text
-//! tests/install-tools.sh
-//! cargo test --all-features --test proxy_matrix -- --ignored
+//! interop/install-tools.sh
+//! cargo test -p interop --test proxy_matrix -- --ignored
 //! ```
 
 #[path = "proxy_matrix/forms.rs"]
@@ -18,31 +18,34 @@ use std::{
     net::SocketAddr,
 };
 use support::{
-    process::{free_addr, Example},
+    process::Example,
     proxy::{self, version, Config, Proxy},
+    server::free_addr,
 };
 use url::Url;
 
-/// A proxy in front of `whoami`, as a browser sees it.
+/// `whoami` behind a proxy, as a browser sees it.
 struct Site {
     name: String,
-    /// The root path in public.
+    /// The public root path.
     prefix: &'static str,
+    /// The address of the outermost proxy.
     public: SocketAddr,
+    /// The address of the app.
     internal: SocketAddr,
-    /// One that stops at a redirect, and one that follows.
+    /// The first one does not follow redirects, the second one does.
     clients: [Client; 2],
     _app: Example,
     _proxies: Vec<Proxy>,
 }
 
 impl Site {
-    /// `config` in front of `whoami` with the layer that the file names.
+    /// `whoami` with the layer that `config` names, behind that proxy.
     fn new(config: &Config) -> Self {
         Self::with(config, PREFIX, &config.flags(), |proxy| vec![proxy])
     }
 
-    /// The same with other flags, and more proxies in front, the outermost last.
+    /// The same with other flags, and further proxies, the outermost last.
     fn with(
         config: &Config,
         prefix: &'static str,
@@ -51,7 +54,7 @@ impl Site {
     ) -> Self {
         let internal = free_addr();
         let origin = format!("http://{internal}");
-        let mut all = vec!["--origin", &origin];
+        let mut all = vec!["--own-origin", &origin];
         if !flags.contains(&"--rewrite") {
             all.extend(["--rewrite", "all"]);
         }
@@ -75,9 +78,9 @@ impl Site {
         }
     }
 
-    /// Where `form` takes a browser.
-    fn landing(&self, form: &Form) -> Result<Url, String> {
-        let response = self.clients[0].get(self.asking_for(form)).send();
+    /// The URL to which `form` leads a browser.
+    fn target(&self, form: &Form) -> Result<Url, String> {
+        let response = self.clients[0].get(self.request_url(form)).send();
         let response = response.map_err(|error| error.to_string())?;
         let value = response.headers().get(form.header);
         let value = value.ok_or_else(|| format!("{} without it", response.status()))?;
@@ -98,12 +101,13 @@ impl Site {
             .map_err(|error| error.to_string())
     }
 
-    fn asking_for(&self, form: &Form) -> Url {
+    /// The URL at which the app emits `form`.
+    fn request_url(&self, form: &Form) -> Url {
         let base = format!("http://{}{}{}", self.public, self.prefix, form.mount);
         if form.emitted.is_empty() {
             return Url::parse(&base).unwrap();
         }
-        let emitted = self.in_public(form.emitted);
+        let emitted = self.fill_in(form.emitted);
         let (path, name) = match form.header {
             LOCATION => ("/redirect", "to"),
             name => ("/emit", name),
@@ -111,22 +115,22 @@ impl Site {
         Url::parse_with_params(&(base + path), [(name, emitted)]).unwrap()
     }
 
-    /// With this site's addresses and prefix.
-    fn in_public(&self, reference: &str) -> String {
+    /// `reference` with the addresses and the prefix of this site.
+    fn fill_in(&self, reference: &str) -> String {
         reference
             .replace("//public", &format!("//{}", self.public))
             .replace("//internal", &format!("//{}", self.internal))
             .replace(PREFIX, self.prefix)
     }
 
-    fn expected(&self, lands: &str) -> Url {
+    fn url(&self, reference: &str) -> Url {
         let root = Url::parse(&format!("http://{}", self.public)).unwrap();
-        root.join(&self.in_public(lands)).unwrap()
+        root.join(&self.fill_in(reference)).unwrap()
     }
 
-    /// Goes to `landed`, and looks whether the app sees it as its own.
-    fn arrive(&self, landed: &Url) -> Result<(), String> {
-        let response = self.clients[1].get(landed.clone()).send();
+    /// Opens `target`, and checks that the app answers there.
+    fn open(&self, target: &Url) -> Result<(), String> {
+        let response = self.clients[1].get(target.clone()).send();
         let response = response.map_err(|error| error.to_string())?;
         if response.status().is_client_error() || response.status().is_server_error() {
             return Err(format!("then {}", response.status()));
@@ -134,12 +138,12 @@ impl Site {
         let is_ok = response.status() == 200;
         let body = response.bytes().map_err(|error| error.to_string())?;
         if is_ok && body.is_empty() {
-            return Err("then nothing".to_owned()); // Caddy, where no route is.
+            return Err("then nothing".to_owned()); // Caddy, without a matching route.
         }
         let shown: Value = serde_json::from_slice(&body).unwrap_or_default();
         if let (Some(root_path), Some(path)) = (shown["root_path"].as_str(), shown["path"].as_str())
         {
-            let expected = landed.path().trim_end_matches('/');
+            let expected = target.path().trim_end_matches('/');
             if format!("{root_path}{path}").trim_end_matches('/') != expected {
                 return Err(format!("the app sees {root_path:?} and {path:?}"));
             }
@@ -147,27 +151,29 @@ impl Site {
         Ok(())
     }
 
-    /// Whether the browser lands where it has to; if not, where instead.
+    /// Checks that the target of `form` is the expected one. The error is the actual one.
     fn check(&self, form: &Form) -> Result<(), String> {
-        let expected = self.expected(form.lands);
-        let landed = self.landing(form)?;
-        if landed != expected {
-            return Err(landed
+        let expected = self.url(form.target);
+        let target = self.target(form)?;
+        if target != expected {
+            return Err(target
                 .as_str()
                 .replace(&format!("http://{}", self.public), "")
                 .replace(&self.public.to_string(), "public")
                 .replace(&self.internal.to_string(), "internal"));
         }
-        // A cookie is nowhere to go, and other hosts are not there.
-        if form.header != SET_COOKIE && landed.origin() == self.expected("/").origin() {
-            self.arrive(&landed)?;
+        // A browser does not open the path of a cookie, and other hosts and apps do not exist.
+        let is_in_app =
+            target.origin() == expected.origin() && target.path().starts_with(self.prefix);
+        if form.header != SET_COOKIE && is_in_app {
+            self.open(&target)?;
         }
         Ok(())
     }
 
-    /// Whether the app knows its root path, as the layer that the file names learns it.
+    /// Checks the root path that the app sees, and that it comes from where `flags` say.
     fn check_root_path(&self, flags: &[&str]) -> Result<(), String> {
-        let url = self.expected(&format!("{PREFIX}/any/thing"));
+        let url = self.url(&format!("{PREFIX}/any/thing"));
         let response = self.clients[0].get(url).send();
         let response = response.map_err(|error| error.to_string())?;
         let vary = response.headers().get("vary").cloned();
@@ -177,7 +183,7 @@ impl Site {
             .iter()
             .position(|flag| *flag == "--original-path-header");
         let (forwarded, expected) = match named {
-            Some(at) => ("used", Some(flags[at + 1])),
+            Some(index) => ("used", Some(flags[index + 1])),
             None if flags.contains(&"--trust") => ("used", Some("x-forwarded-prefix")),
             None => ("off", None),
         };
@@ -191,8 +197,8 @@ impl Site {
     }
 }
 
-/// Prints, for each form and each site, where a browser lands; fails if that is not where it
-/// should, but for `EXCEPTIONS`.
+/// Prints a table of forms and sites, and fails if a target is neither the expected one nor one of
+/// `EXCEPTIONS`.
 fn assert_matrix(title: &str, sites: &[(Site, Vec<&str>)]) {
     let mut reasons = Vec::new();
     let mut failures = Vec::new();
@@ -206,23 +212,23 @@ fn assert_matrix(title: &str, sites: &[(Site, Vec<&str>)]) {
         write!(table, "{name:<44}").unwrap();
         for ((site, _), cell) in sites.iter().zip(cells) {
             let exception = EXCEPTIONS.iter().find_map(|(file, reason, rows)| {
-                let (_, lands) = rows
+                let (_, target) = rows
                     .iter()
                     .find(|(row, _)| *file == site.name && *row == name)?;
-                Some((*reason, *lands))
+                Some((*reason, *target))
             });
             let mark = match (exception, cell) {
                 (None, Ok(())) => "ok".to_owned(),
-                (Some((reason, lands)), Err(landed)) if lands == landed => {
+                (Some((reason, expected)), Err(target)) if expected == target => {
                     let known = reasons.iter().position(|known| *known == reason);
-                    let at = known.unwrap_or_else(|| {
+                    let index = known.unwrap_or_else(|| {
                         reasons.push(reason);
                         reasons.len() - 1
                     });
-                    format!("({})", at + 1)
+                    format!("({})", index + 1)
                 }
-                (_, landed) => {
-                    failures.push(format!("{}: {name}: {landed:?}", site.name));
+                (_, target) => {
+                    failures.push(format!("{}: {name}: {target:?}", site.name));
                     "FAILED".to_owned()
                 }
             };
@@ -231,18 +237,18 @@ fn assert_matrix(title: &str, sites: &[(Site, Vec<&str>)]) {
         table.truncate(table.trim_end().len());
         table.push('\n');
     };
-    let told = sites
+    let cells = sites
         .iter()
         .map(|(site, flags)| site.check_root_path(flags));
-    row("the app knows its root path", told.collect());
+    row("the root path that the app sees", cells.collect());
     for form in FORMS {
         let cells = sites.iter().map(|(site, _)| site.check(form));
         row(&form.name(), cells.collect());
     }
-    for (at, reason) in reasons.iter().enumerate() {
-        writeln!(table, "({}) {reason}", at + 1).unwrap();
+    for (index, reason) in reasons.iter().enumerate() {
+        writeln!(table, "({}) {reason}", index + 1).unwrap();
     }
-    // Not by `print!`, which a test that passes keeps to itself.
+    // Not `print!`, whose output is hidden if a test passes.
     io::stdout().write_all(table.as_bytes()).unwrap();
     assert!(failures.is_empty(), "{failures:#?}");
 }
@@ -257,58 +263,58 @@ fn assert_proxy(proxy: &str) {
 
 #[test]
 #[ignore = "needs nginx"]
-fn redirects_land_in_the_app_behind_nginx() {
+fn redirects_stay_in_the_app_behind_nginx() {
     assert_proxy("nginx");
 }
 
 #[test]
 #[ignore = "needs Traefik"]
-fn redirects_land_in_the_app_behind_traefik() {
+fn redirects_stay_in_the_app_behind_traefik() {
     assert_proxy("traefik");
 }
 
 #[test]
 #[ignore = "needs Caddy"]
-fn redirects_land_in_the_app_behind_caddy() {
+fn redirects_stay_in_the_app_behind_caddy() {
     assert_proxy("caddy");
 }
 
 #[test]
 #[ignore = "needs HAProxy"]
-fn redirects_land_in_the_app_behind_haproxy() {
+fn redirects_stay_in_the_app_behind_haproxy() {
     assert_proxy("haproxy");
 }
 
 #[test]
 #[ignore = "needs Apache"]
-fn redirects_land_in_the_app_behind_apache() {
+fn redirects_stay_in_the_app_behind_apache() {
     assert_proxy("apache");
 }
 
 #[test]
 #[ignore = "needs Envoy"]
-fn redirects_land_in_the_app_behind_envoy() {
+fn redirects_stay_in_the_app_behind_envoy() {
     assert_proxy("envoy");
 }
 
 #[test]
 #[ignore = "needs lighttpd"]
-fn redirects_land_in_the_app_behind_lighttpd() {
+fn redirects_stay_in_the_app_behind_lighttpd() {
     assert_proxy("lighttpd");
 }
 
 #[test]
 #[ignore = "needs Varnish"]
-fn redirects_land_in_the_app_behind_varnish() {
+fn redirects_stay_in_the_app_behind_varnish() {
     assert_proxy("varnish");
 }
 
-/// nginx strips `/edge`, what is behind it `/api/v1`, and each tells its part.
+/// nginx strips `/edge`, the inner proxy strips `/api/v1`, and each sends its own prefix.
 #[test]
 #[ignore = "needs nginx, Traefik, HAProxy and Apache"]
-fn redirects_land_in_the_app_behind_two_proxies() {
+fn redirects_stay_in_the_app_behind_two_proxies() {
     let sites = [
-        // Traefik drops what it is told by a peer that it does not trust.
+        // Traefik drops the header of a peer that it does not trust.
         Config::read("traefik/strip-prefix.toml")
             .arg("--entryPoints.http.forwardedHeaders.trustedIPs=127.0.0.1"),
         Config::read("haproxy/add-header.cfg"),
@@ -323,13 +329,13 @@ fn redirects_land_in_the_app_behind_two_proxies() {
         site.name = config.file().to_owned();
         (site, flags)
     });
-    assert_matrix(&format!("behind nginx {}", version("nginx")), &sites);
+    assert_matrix(&format!("with nginx {} outside", version("nginx")), &sites);
 }
 
-/// There a request has a scheme and an authority, and `ServeDir` makes an absolute URL of them.
+/// A request over HTTP/2 has a scheme and an authority. `ServeDir` makes an absolute URL of them.
 #[test]
 #[ignore = "needs Traefik, Caddy, HAProxy, Apache and Envoy"]
-fn redirects_land_in_the_app_if_the_proxy_speaks_http_2_to_it() {
+fn redirects_stay_in_the_app_over_http_2() {
     let envoy_options = "    typed_extension_protocol_options:
       envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
         \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
@@ -351,7 +357,7 @@ fn redirects_land_in_the_app_if_the_proxy_speaks_http_2_to_it() {
         let mut site = Site::new(&config);
         site.name = config.file().to_owned();
         let shown = site.clients[0]
-            .get(site.expected("/api/v1/any/thing"))
+            .get(site.url("/api/v1/any/thing"))
             .send()
             .unwrap();
         let shown: Value = shown.json().unwrap();

@@ -1,8 +1,8 @@
-//! The example `whoami` beside FastAPI: the `servers` of their documents.
+//! Compares the `servers` of the example `whoami` with those of FastAPI.
 //!
 //! ```text
-//! tests/install-tools.sh
-//! cargo test --all-features --test fastapi -- --ignored
+//! interop/install-tools.sh
+//! cargo test -p interop --test fastapi -- --ignored
 //! ```
 
 mod support;
@@ -12,19 +12,22 @@ use reqwest::{
     IntoUrl,
 };
 use serde_json::{json, Value};
-use std::{net::SocketAddr, process::Command, sync::LazyLock, thread};
-use support::process::{example, free_addr, Example, Files, Program};
+use std::{net::SocketAddr, process::Command, sync::LazyLock};
+use support::{
+    process::{example, root, Example},
+    server::{free_addr, Files, Server},
+};
 
 const PREFIX: &str = "x-forwarded-prefix";
 
-/// Of these come all lists of up to two.
+/// URLs from which all lists of one and of two are made.
 const OWN: &str = "/ /v2 /api/v1 /api/v1/ /api/v10 /a /sub ./ x {scheme}://x/api \
      https://stag.example.com https://public.example/api/v1";
 
-/// Of these, lists of one.
+/// URLs for lists of one.
 const ALONE: &str = "?q ../x /../x /v2/ /api/v1/x /api/v1?x /API/v1 /%61pi/v1 /{tenant} /caf\u{e9}";
 
-/// The first is empty, and the second has the empty URL.
+/// Further lists. The first is empty, and the second contains the empty URL.
 const LISTS: [&str; 6] = [
     "",
     " ",
@@ -34,7 +37,7 @@ const LISTS: [&str; 6] = [
     OWN,
 ];
 
-/// For each root path, with it in place of `ROOT`.
+/// Lists in which `ROOT` stands for the root path.
 const AROUND: [&str; 12] = [
     "ROOT",
     "ROOT/",
@@ -52,13 +55,13 @@ const AROUND: [&str; 12] = [
 
 #[test]
 #[ignore = "needs FastAPI"]
-fn every_list_is_fastapis_but_for_the_differences_that_are_meant() {
-    let long = "/segment".repeat(127); // With the mount, 1020 bytes of 1024.
-    let spelled = ["", "/", "/a", "/api/v1", "/api/v1/", "/a-b_c.d~e"];
-    let fastapis = spelled.into_iter().chain(["/caf%C3%A9%20", &long]);
+fn every_list_is_fastapis_apart_from_the_intended_differences() {
+    let long = "/segment".repeat(127); // 1020 bytes with the mount; the limit is 1024.
+    let root_paths = ["", "/", "/a", "/api/v1", "/api/v1/", "/a-b_c.d~e"];
+    let fastapis = root_paths.into_iter().chain(["/caf%C3%A9%20", &long]);
     let fastapis: Vec<_> = fastapis.map(FastApi::start).collect();
 
-    // The root path comes with the request, which is stripped.
+    // The root path is forwarded, and the request is stripped.
     let two = OWN.split(' ').flat_map(|first| {
         let second = OWN.split(' ');
         second.map(move |second| format!("{first} {second}"))
@@ -87,14 +90,14 @@ fn every_list_is_fastapis_but_for_the_differences_that_are_meant() {
 
 #[test]
 #[ignore = "needs FastAPI"]
-fn another_host_that_fastapi_lists_is_refused() {
+fn a_server_on_another_host_without_a_scheme_is_refused() {
     let fastapi = FastApi::start("/api/v1");
     for url in ["//x.example", "/\\x.example", "/\t/x.example"] {
         let [own, _] = Own::both(url);
         let theirs = fastapi.servers(&own, "/openapi.json");
         assert_eq!(theirs, Some(json!([{ "url": "/api/v1" }, { "url": url }])));
 
-        // At an address that is taken, so that it ends in any case.
+        // The address is in use, so that whoami ends in any case.
         let mut whoami = Command::new(example("whoami"));
         whoami.args(["--listen", &fastapi.addr.to_string(), "--server", url]);
         let output = whoami.output().unwrap();
@@ -104,32 +107,7 @@ fn another_host_that_fastapi_lists_is_refused() {
     }
 }
 
-/// Up to its version 0.132.0, FastAPI kept the first root path for all requests.
-#[test]
-fn requests_at_the_same_time_do_not_see_the_lists_of_each_other() {
-    const ROWS: [(&str, &str, &[&str]); 5] = [
-        ("/a", "", &["/a", "/a/v2", "/a/b/"]),
-        ("/b", "", &["/b/v2", "/b/"]),
-        ("/a/b", "", &["/a/b", "/a/b/v2", "/a/b/b/"]),
-        ("/", "", &["/v2", "/b/"]),
-        ("/b", "/sub", &["/b/sub", "/b/sub/v2", "/b/sub/b/"]),
-    ];
-    let app = &Own::both("/v2 /b/")[0].whoami("--trust", "127.0.0.1");
-    thread::scope(|scope| {
-        for thread in 0..8 {
-            scope.spawn(move || {
-                for (prefix, mount, urls) in ROWS.iter().cycle().skip(thread).take(500) {
-                    let request = get(app.url(&format!("{mount}/openapi.json")));
-                    let ours = servers(request.header(PREFIX, *prefix));
-                    let expected = urls.iter().map(|url| json!({ "url": url }));
-                    assert_eq!(ours, Some(expected.collect()), "{prefix}: {mount}");
-                }
-            });
-        }
-    });
-}
-
-/// What the developer tells both alike.
+/// The developer's own servers, the same for both.
 #[derive(Debug)]
 struct Own {
     urls: Vec<String>,
@@ -162,9 +140,10 @@ impl Own {
         }
     }
 
-    /// `theirs`, with the differences that are meant: the root path has no slash at its end (in
-    /// front of a mount, FastAPI keeps it, and `//sub` would be a host); own paths are brought
-    /// under the root path; one that is it then, but for a slash at its end, stands for it.
+    /// `theirs` with the intended differences: the root path has no trailing slash (FastAPI keeps
+    /// it before a mount, and `//sub` is a network-path reference); the developer's paths are
+    /// prefixed with the root path; the root path is left out if it then equals one of them, apart
+    /// from a trailing slash.
     fn expected(&self, theirs: Option<Value>, root_path: &str) -> Option<Value> {
         let mut list = theirs?.as_array().unwrap().clone();
         let own = list.len() - self.urls.len();
@@ -172,17 +151,17 @@ impl Own {
             server["url"] = url(server).replace("//", "/").into();
         }
         for server in &mut list[own..] {
-            server["url"] = under(url(server), root_path).into();
+            server["url"] = prefixed(url(server), root_path).into();
         }
-        let is_it = |server| url(server).strip_suffix('/').unwrap_or(url(server)) == root_path;
-        if list[own..].iter().any(is_it) {
+        let is_root = |server| url(server).strip_suffix('/').unwrap_or(url(server)) == root_path;
+        if list[own..].iter().any(is_root) {
             list.drain(..own);
         }
         Some(list.into())
     }
 }
 
-fn under(url: &str, root_path: &str) -> String {
+fn prefixed(url: &str, root_path: &str) -> String {
     let rest = url.strip_prefix(root_path);
     match rest.map(|rest| rest.chars().next()) {
         _ if url == "/" && !root_path.is_empty() => root_path.to_owned(),
@@ -205,7 +184,7 @@ fn servers(request: RequestBuilder) -> Option<Value> {
 }
 
 fn get(url: impl IntoUrl) -> RequestBuilder {
-    // A port may be that of an earlier `whoami`: no connection is kept.
+    // No connection is kept, because another `whoami` may listen on the same port later.
     static CLIENT: LazyLock<Client> = LazyLock::new(|| {
         let client = Client::builder().no_proxy().pool_max_idle_per_host(0);
         client.build().unwrap()
@@ -213,19 +192,19 @@ fn get(url: impl IntoUrl) -> RequestBuilder {
     CLIENT.get(url)
 }
 
-/// `tests/fastapi/servers.py` under a root path.
+/// A running `fastapi/servers.py` with a root path.
 struct FastApi {
     root_path: String,
     addr: SocketAddr,
-    _program: Program,
+    _server: Server,
     _files: Files,
 }
 
 impl FastApi {
     fn start(root_path: &str) -> Self {
         let addr = free_addr();
-        let mut command = Command::new("target/tools/bin/python");
-        // `-B`: it leaves nothing among the tests.
+        let mut command = Command::new(root().join("target/tools/bin/python"));
+        // `-B`: write no bytecode files next to the tests.
         command.args(["-B", "-m", "uvicorn", "--app-dir", "tests/fastapi"]);
         command.args(["--lifespan", "off", "--root-path", root_path]);
         command.args(["--port", &addr.port().to_string(), "servers:app"]);
@@ -233,7 +212,7 @@ impl FastApi {
         Self {
             root_path: root_path.to_owned(),
             addr,
-            _program: Program::start_at(addr, &mut command, files.path().join("log")),
+            _server: Server::start(addr, &mut command, files.path().join("log")),
             _files: files,
         }
     }

@@ -1,4 +1,4 @@
-//! The rows of the matrix: what an app emits, and where a browser has to land.
+//! The rows of the matrix: what an app emits, and which URL a browser has to open.
 
 const CONTENT_LOCATION: &str = "content-location";
 pub(crate) const LINK: &str = "link";
@@ -6,11 +6,11 @@ pub(crate) const LOCATION: &str = "location";
 pub(crate) const REFRESH: &str = "refresh";
 pub(crate) const SET_COOKIE: &str = "set-cookie";
 
-/// In front of each path, and in what an app may emit: the root path.
+/// The root path. A site with another one replaces it in all forms.
 pub(crate) const PREFIX: &str = "/api/v1";
 
-/// What the app emits, and where a browser has to land. `public` is the authority that the browser
-/// asked, `internal` the app's own.
+/// In these references, `public` is the authority of the request, and `internal` the address of the
+/// app.
 pub(crate) const FORMS: &[Form] = &[
     Form::new("", LOCATION, "/", "/api/v1/"),
     Form::new("", LOCATION, "/login", "/api/v1/login"),
@@ -29,15 +29,11 @@ pub(crate) const FORMS: &[Form] = &[
         "https://other.example/x",
         "https://other.example/x",
     ),
-    Form::new("", LOCATION, "http://public/login", "/api/v1/login"),
+    // Another app on the same host.
+    Form::new("", LOCATION, "http://public/auth", "/auth"),
     Form::new("", LOCATION, "http://public/api/v1/x?q#f", "/api/v1/x?q#f"),
-    Form::new("", LOCATION, "//public/login", "/api/v1/login"),
-    Form::new(
-        "",
-        LOCATION,
-        "https://public/login",
-        "https://public/api/v1/login",
-    ),
+    Form::new("", LOCATION, "//public/auth", "/auth"),
+    Form::new("", LOCATION, "https://public/auth", "https://public/auth"),
     Form::new("", LOCATION, "http://internal/login", "/api/v1/login"),
     Form::new(
         "",
@@ -45,20 +41,15 @@ pub(crate) const FORMS: &[Form] = &[
         "http://internal/api/v1/x?q#f",
         "/api/v1/x?q#f",
     ),
-    // By tower-http's ServeDir, which knows nothing of prefixes.
+    // From the `ServeDir` of tower-http, which does not know the prefix.
     Form::new("/files/dir", LOCATION, "", "/api/v1/files/dir/"),
     Form::new("/sub", LOCATION, "/app", "/api/v1/sub/app"),
     Form::new("/sub", LOCATION, "app", "/api/v1/sub/app"),
     Form::new("/sub", LOCATION, "/api/v1/sub/app", "/api/v1/sub/app"),
-    Form::new("/sub", LOCATION, "http://public/app", "/api/v1/sub/app"),
+    Form::new("/sub", LOCATION, "http://public/auth", "/auth"),
     Form::new("/sub", LOCATION, "http://internal/app", "/api/v1/sub/app"),
     Form::new("/t/acme", LOCATION, "/app", "/api/v1/t/acme/app"),
-    Form::new(
-        "/t/acme",
-        LOCATION,
-        "http://public/app",
-        "/api/v1/t/acme/app",
-    ),
+    Form::new("/t/acme", LOCATION, "http://public/auth", "/auth"),
     Form::new(
         "/t/acme",
         LOCATION,
@@ -81,7 +72,7 @@ pub(crate) const FORMS: &[Form] = &[
     Form::new("/sub", REFRESH, "5; url=/next", "/api/v1/sub/next"),
 ];
 
-/// What cannot be right: in which column, why, and in which rows the browser lands where instead.
+/// What cannot be right: the column, the reason, and the affected rows with their targets.
 pub(crate) type Exception = (
     &'static str,
     &'static str,
@@ -91,7 +82,7 @@ pub(crate) type Exception = (
 pub(crate) const EXCEPTIONS: &[Exception] = &[
     (
         "map-urlpath.conf",
-        "lighttpd does not look whether the prefix is there already",
+        "lighttpd adds the prefix to a path that has it already",
         &[
             ("location: /api/v1", "/api/v1/api/v1"),
             ("location: /api/v1/login", "/api/v1/api/v1/login"),
@@ -109,14 +100,21 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     ),
     (
         "map-urlpath.conf",
-        "lighttpd does not look whose path it is, and takes a host without a scheme for a path",
+        "lighttpd adds the prefix for any host, and reads //host as a path",
         &[
             ("location: //other.example/x", "/api/v1//other.example/x"),
             (
                 "location: https://other.example/x",
                 "https://other.example/api/v1/x",
             ),
-            ("location: //public/login", "/api/v1//public/login"),
+            ("location: //public/auth", "/api/v1//public/auth"),
+            ("location: http://public/auth", "/api/v1/auth"),
+            (
+                "location: https://public/auth",
+                "https://public/api/v1/auth",
+            ),
+            ("/sub location: http://public/auth", "/api/v1/auth"),
+            ("/t/acme location: http://public/auth", "/api/v1/auth"),
         ],
     ),
     (
@@ -143,19 +141,17 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
     ),
     (
         "map-urlpath.conf",
-        "lighttpd does not know the mount, and the layer must not add it alone",
+        "lighttpd does not know the mount, and the layer must not add the mount alone",
         &[
             ("/files/dir location", "/api/v1/dir/"),
             ("/sub location: /app", "/api/v1/app"),
-            ("/sub location: http://public/app", "/api/v1/app"),
             ("/t/acme location: /app", "/api/v1/app"),
-            ("/t/acme location: http://public/app", "/api/v1/app"),
             ("/t/acme set-cookie: a=1; Path=/", "/api/v1/"),
         ],
     ),
     (
         "map-urlpath.conf",
-        "lighttpd keeps the slash, so the cookie is not for /api/v1 itself",
+        "lighttpd keeps the slash, so the cookie is not sent to /api/v1 itself",
         &[("set-cookie: a=1; Path=/", "/api/v1/")],
     ),
     (
@@ -171,11 +167,11 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
 ];
 
 pub(crate) struct Form {
-    /// Where in the app: `""`, or the mount of a sub-app.
+    /// The part of the app that emits: `""`, or the mount of a sub-app.
     pub(crate) mount: &'static str,
     pub(crate) header: &'static str,
     pub(crate) emitted: &'static str,
-    pub(crate) lands: &'static str,
+    pub(crate) target: &'static str,
 }
 
 impl Form {
@@ -183,13 +179,13 @@ impl Form {
         mount: &'static str,
         header: &'static str,
         emitted: &'static str,
-        lands: &'static str,
+        target: &'static str,
     ) -> Self {
         Self {
             mount,
             header,
             emitted,
-            lands,
+            target,
         }
     }
 

@@ -1,16 +1,19 @@
-//! Real proxies, each with a configuration of `examples/proxies/`.
+//! Runs real proxies with the configurations of `examples/proxies/`.
 
-use super::process::{free_addr, get_raw, root, Files, Program};
+use super::{
+    process::{get_raw, root},
+    server::{free_addr, Files, Server},
+};
 use http::HeaderName;
 use std::{error::Error, fs, net::SocketAddr, path::PathBuf, process::Command};
 use tower_root_path::{ForwardedPrefix, Rewrite, RootPathLayer};
 
-/// A proxy in front of an app.
+/// A running proxy. Dropping it stops the program.
 #[derive(Debug)]
 pub struct Proxy {
     addr: SocketAddr,
-    // Ends before its files do.
-    _program: Program,
+    // Stops before its files are removed.
+    _server: Server,
     _files: Files,
 }
 
@@ -26,8 +29,8 @@ impl Proxy {
     }
 }
 
-/// A file of `examples/proxies/`. Its app is at 127.0.0.1:8000, its public side at port 9999, its
-/// prefix is `/api/v1`, or `/grpc` if it is in `GRPC_FILES`.
+/// A file of `examples/proxies/`. The proxy listens on port 9999 and publishes the app at
+/// 127.0.0.1:8000 under `/api/v1`, or under `/grpc` if the file is one of `GRPC_FILES`.
 #[derive(Clone, Debug)]
 pub struct Config {
     file: &'static str,
@@ -36,7 +39,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The file as it is.
+    /// Reads `examples/proxies/{file}`.
     #[track_caller]
     pub fn read(file: &'static str) -> Self {
         let path = directory().join(file);
@@ -48,7 +51,7 @@ impl Config {
         }
     }
 
-    /// nginx in front of another proxy: it strips `/edge`, and tells so.
+    /// nginx as an outer proxy, which strips `/edge` and sends it in `X-Forwarded-Prefix`.
     pub fn edge() -> Self {
         let host = "proxy_set_header Host $http_host;";
         Self::read("nginx/strip.conf")
@@ -59,7 +62,7 @@ impl Config {
             )
     }
 
-    /// The same with `to` in the place of `from`, which has to be there.
+    /// Replaces `from`, which has to occur, with `to`.
     #[track_caller]
     #[must_use]
     pub fn with(mut self, from: &str, to: &str) -> Self {
@@ -68,51 +71,52 @@ impl Config {
         self
     }
 
-    /// The same with one more argument for the program.
+    /// Adds an argument for the program.
     #[must_use]
     pub fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.to_owned());
         self
     }
 
-    /// Such as `nginx/strip.conf`.
+    /// The directory and the name of the file, such as `nginx/strip.conf`.
     pub fn file(&self) -> &'static str {
         self.file
     }
 
-    /// Such as `strip.conf`.
+    /// The name of the file, such as `strip.conf`.
     pub fn file_name(&self) -> &'static str {
         self.file.split('/').next_back().expect("a file has a name")
     }
 
-    /// The layer on the first line of the file.
+    /// The layer that the first line of the file names.
     pub fn layer(&self) -> RootPathLayer {
         (self.named_layer().layer)().expect("the layer is valid")
     }
 
-    /// The flags of `whoami` which stand for that layer.
+    /// The flags with which `whoami` has that layer.
     pub fn flags(&self) -> Vec<&'static str> {
         self.named_layer().flags.split_whitespace().collect()
     }
 
     fn named_layer(&self) -> &'static NamedLayer {
         let first_line = self.text.lines().next().unwrap_or_default();
-        // The pods of Kubernetes have a network of their own.
+        // The network of the pods in Kubernetes.
         let first_line = first_line.replace("10.0.0.0/8", "127.0.0.1");
-        let code = without_white_space(first_line.trim_start_matches('#'));
+        let placed = without_white_space(first_line.trim_start_matches('#'));
+        let code = layer_in_placement(&placed);
         LAYERS
             .iter()
-            .find(|named| without_white_space(named.code) == code)
+            .find(|named| Some(&*without_white_space(named.code)) == code)
             .unwrap_or_else(|| panic!("{}: an unknown layer: {first_line}", self.file))
     }
 
-    /// Starts the proxy at a port of its own, in front of `app`.
+    /// Starts the proxy on a free port. It publishes `app`.
     #[track_caller]
     pub fn start(&self, app: SocketAddr) -> Proxy {
         self.start_at(free_addr(), app)
     }
 
-    /// Starts the proxy at `public`, in front of `app`.
+    /// Starts the proxy at `public`. It publishes `app`.
     #[track_caller]
     pub fn start_at(&self, public: SocketAddr, app: SocketAddr) -> Proxy {
         let ports = [app, public].map(|addr| addr.port().to_string());
@@ -121,16 +125,16 @@ impl Config {
         let (mut command, files) = self.kind().command(public, &parts.join(&ports[1]));
         command.args(&self.args);
         let log = files.path().join("log");
-        let mut program = Program::start_at(public, &mut command, log);
+        let mut server = Server::start(public, &mut command, log);
         if self.kind().name == "traefik" {
-            // Over HTTP, the answer to an unknown method of a service is 200 as well.
+            // A gRPC server answers 200 too, also to an unknown method.
             let is_grpc = GRPC_FILES.contains(&self.file);
             let target = if is_grpc { "/grpc/app" } else { "/api/v1/app" };
-            wait_for_routes(&mut program, public, target);
+            wait_for_routes(&mut server, public, target);
         }
         Proxy {
             addr: public,
-            _program: program,
+            _server: server,
             _files: files,
         }
     }
@@ -141,7 +145,8 @@ impl Config {
     }
 }
 
-/// Traefik as FastAPI's page configures it, at port 9999 in front of port 8000.
+/// Traefik with the configuration of FastAPI's page: it listens on port 9999 and publishes the app
+/// at port 8000.
 #[track_caller]
 pub fn traefik_of_fastapis_page() -> Proxy {
     let files = Files::new(&[
@@ -152,30 +157,30 @@ pub fn traefik_of_fastapis_page() -> Proxy {
     command.arg("--configFile=traefik.toml");
     command.current_dir(files.path());
     let addr = SocketAddr::from(([127, 0, 0, 1], 9999));
-    let mut program = Program::start_at(addr, &mut command, files.path().join("log"));
-    wait_for_routes(&mut program, addr, "/api/v1/app");
+    let mut server = Server::start(addr, &mut command, files.path().join("log"));
+    wait_for_routes(&mut server, addr, "/api/v1/app");
     Proxy {
         addr,
-        _program: program,
+        _server: server,
         _files: files,
     }
 }
 
-/// Traefik listens before it knows its routes.
+/// Traefik listens before it has loaded its routes.
 #[track_caller]
-fn wait_for_routes(traefik: &mut Program, public: SocketAddr, target: &str) {
-    traefik.wait_until("it knows its routes", || {
+fn wait_for_routes(traefik: &mut Server, public: SocketAddr, target: &str) {
+    traefik.wait_until("its routes are loaded", || {
         let response = get_raw(public, target);
         response.is_ok_and(|response| response.starts_with("HTTP/1.1 200 "))
     });
 }
 
-/// Where the configurations are.
+/// The directory of the configurations.
 pub fn directory() -> PathBuf {
     root().join("examples/proxies")
 }
 
-/// The configurations of a proxy, such as `nginx/strip.conf`.
+/// The configurations for HTTP.
 pub const FILES: &[&str] = &[
     "nginx/strip.conf",
     "nginx/no-strip.conf",
@@ -200,10 +205,10 @@ pub const FILES: &[&str] = &[
     "varnish/strip.vcl",
 ];
 
-/// The same for gRPC, with the prefix `/grpc`.
+/// The configurations for gRPC, with the prefix `/grpc`.
 pub const GRPC_FILES: &[&str] = &["nginx/grpc.conf", "traefik/grpc.toml", "envoy/grpc.yaml"];
 
-/// Those of `FILES` that are for `proxy`.
+/// The files in `FILES` for one proxy, such as `nginx`.
 pub fn files(proxy: &str) -> impl Iterator<Item = Config> + '_ {
     let files = FILES
         .iter()
@@ -211,7 +216,7 @@ pub fn files(proxy: &str) -> impl Iterator<Item = Config> + '_ {
     files.map(|file| Config::read(file))
 }
 
-/// What a configuration says of the layer that goes with it, as code.
+/// A layer that a configuration names on its first line, as code.
 struct NamedLayer {
     code: &'static str,
     layer: fn() -> Result<RootPathLayer, Box<dyn Error>>,
@@ -231,8 +236,10 @@ macro_rules! layers {
 const LAYERS: &[NamedLayer] = layers! {
     RootPathLayer::new("/api/v1")
         => "--root-path /api/v1",
-    RootPathLayer::new("/grpc")
-        => "--root-path /grpc",
+    RootPathLayer::new("/api/v1").strip_if_present()
+        => "--root-path /api/v1 --strip if-present",
+    RootPathLayer::new("/grpc").strip_if_present()
+        => "--root-path /grpc --strip if-present",
     RootPathLayer::new("/api/v1").rewrite(Rewrite::none())
         => "--root-path /api/v1 --rewrite none",
     RootPathLayer::new("").with_forwarded(ForwardedPrefix::x_forwarded_prefix("127.0.0.1".parse()?))
@@ -247,18 +254,29 @@ const LAYERS: &[NamedLayer] = layers! {
         => "--trust 127.0.0.1 --original-path-header x-replaced-path",
 };
 
-/// `stringify!` breaks lines where it likes.
+/// The layer in `router.layer(…)`, in `….wrap(router)` of a layer that strips, or, for gRPC, in
+/// `.layer(…)`.
+fn layer_in_placement(code: &str) -> Option<&str> {
+    let wrapped = code.strip_suffix(".wrap(router)");
+    let layered = code.strip_prefix("router").unwrap_or(code);
+    let layered = layered.strip_prefix(".layer(")?.strip_suffix(')');
+    wrapped
+        .filter(|layer| layer.ends_with(".strip_if_present()"))
+        .or(layered)
+}
+
+/// `stringify!` may insert white space.
 fn without_white_space(code: &str) -> String {
     code.split_whitespace().collect()
 }
 
-/// How a proxy is started in the foreground, with files of its own.
+/// How to start a proxy in the foreground.
 #[derive(Clone, Copy)]
 struct Kind {
     name: &'static str,
     program: &'static str,
     version: &'static str,
-    /// What is to be around the text of a configuration, in which file, and how to start with it.
+    /// Writes the text of a configuration to files, and adds the arguments to the command.
     command: fn(&mut Command, SocketAddr, &str) -> Files,
 }
 
@@ -290,7 +308,7 @@ impl Kind {
 
     fn named(name: &str) -> Self {
         let kind = KINDS.into_iter().find(|kind| kind.name == name);
-        kind.unwrap_or_else(|| panic!("{name} is not run"))
+        kind.unwrap_or_else(|| panic!("unknown proxy: {name}"))
     }
 
     fn program(self) -> Command {
@@ -305,22 +323,22 @@ impl Kind {
     }
 }
 
-/// The version of a proxy, as the program says it.
+/// The version of an installed proxy.
 #[track_caller]
 pub fn version(name: &str) -> String {
     let kind = Kind::named(name);
     let output = kind.program().arg(kind.version).output();
     let output = output.unwrap_or_else(|error| panic!("{name}: {error}"));
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    let mut words = said.split(|c: char| !c.is_ascii_digit() && c != '.');
+    let output = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let mut words = output.split(|c: char| !c.is_ascii_digit() && c != '.');
     let version = words.find(|word| word.trim_matches('.').contains('.'));
     version
-        .unwrap_or_else(|| panic!("{name}: {said}"))
+        .unwrap_or_else(|| panic!("{name}: {output}"))
         .to_owned()
 }
 
 fn nginx(command: &mut Command, _: SocketAddr, server: &str) -> Files {
-    // The workers of root would be of a user that may have no access to the files.
+    // As root, nginx would start its workers as a user that may not have access to the files.
     let config = format!(
         "daemon off;
         user root;
@@ -345,13 +363,13 @@ fn nginx(command: &mut Command, _: SocketAddr, server: &str) -> Files {
 fn traefik(command: &mut Command, public: SocketAddr, routes: &str) -> Files {
     command.arg(format!("--entryPoints.http.address={public}"));
     command.arg("--providers.file.filename=routes.toml");
-    // It would wait whether further routes are to come.
+    // By default, Traefik waits for further changes of the file.
     command.arg("--providers.providersThrottleDuration=10ms");
     Files::new(&[("routes.toml", routes)])
 }
 
 fn caddy(command: &mut Command, _: SocketAddr, site: &str) -> Files {
-    // Two of them would ask for the same port.
+    // Two instances would use the same port for the admin API.
     let files = Files::new(&[("Caddyfile", &format!("{{\n\tadmin off\n}}\n{site}"))]);
     command.args(["run", "--config", "Caddyfile", "--adapter", "caddyfile"]);
     command.env("HOME", files.path());

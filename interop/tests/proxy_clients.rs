@@ -1,8 +1,8 @@
-//! What clients may try, behind the configurations of `examples/proxies/`.
+//! Spoofed headers and unusual paths, sent to each configuration of `examples/proxies/`.
 //!
 //! ```text
-//! tests/install-tools.sh
-//! cargo test --all-features --test proxy_clients -- --ignored
+//! interop/install-tools.sh
+//! cargo test -p interop --test proxy_clients -- --ignored
 //! ```
 
 mod support;
@@ -15,7 +15,7 @@ use support::{
 };
 use url::Url;
 
-/// Headers that tell some app somewhere where it is. Most proxies pass them on.
+/// Headers from which some framework reads a prefix or a path. Most proxies pass them on.
 const NAMES: &[&str] = &[
     "X-Forwarded-Prefix",
     "X_Forwarded_Prefix",
@@ -32,7 +32,8 @@ const NAMES: &[&str] = &[
     "X-Ingress-Path",
 ];
 
-/// A path of the app, and paths that a proxy may match but not strip, or strip but not tell.
+/// A path of the app, and paths that a proxy may match but not strip, or strip without sending the
+/// prefix.
 const PATHS: &[&str] = &[
     "/api/v1/any/thing",
     "/api/v1",
@@ -51,7 +52,7 @@ const PATHS: &[&str] = &[
     "/any/thing",
 ];
 
-/// The lines of one client: each of these is sent on its own.
+/// The header lines of each request.
 fn spoofs(path: &str) -> Vec<Vec<String>> {
     let values = [
         "/evil".to_owned(),
@@ -87,7 +88,7 @@ fn spoofs(path: &str) -> Vec<Vec<String>> {
     spoofs
 }
 
-/// What the app makes of a request.
+/// A request as the app sees it.
 #[derive(Debug, PartialEq)]
 struct Seen {
     status: String,
@@ -95,7 +96,7 @@ struct Seen {
     path: Value,
 }
 
-/// A proxy in front of `whoami`.
+/// `whoami` behind a proxy.
 struct Site {
     name: String,
     public: SocketAddr,
@@ -115,8 +116,8 @@ impl Site {
         }
     }
 
-    /// With nginx in front.
-    fn behind_the_edge(config: &Config) -> Self {
+    /// The same behind nginx as the outer proxy.
+    fn with_edge(config: &Config) -> Self {
         let mut site = Self::new(config, &[&config.flags()[..], &["--hops", "2"]].concat());
         let edge = Config::edge().start(site.public);
         site.public = edge.addr();
@@ -124,7 +125,7 @@ impl Site {
         site
     }
 
-    /// `unique` keeps a cache out of this.
+    /// `unique` gives each request a URL of its own, so that no cache answers it.
     fn get(&self, path: &str, lines: &[String], unique: &mut RangeFrom<u32>) -> Seen {
         let target = format!("{path}?{}", unique.next().unwrap());
         let response = get_raw_with(self.public, &target, lines).unwrap();
@@ -138,7 +139,7 @@ impl Site {
         }
     }
 
-    /// Where the response to `target` redirects to, or the whole of it if it does not.
+    /// The `Location` of the response to `target`; if it has none, the whole response.
     fn location(&self, target: &str) -> Result<String, String> {
         let response = get_raw_with(self.public, target, &[]).unwrap();
         let location = response.lines().find_map(|line| {
@@ -149,23 +150,23 @@ impl Site {
         location.ok_or(response)
     }
 
-    /// Whether `root_path` is what the app sees, whatever a client sends.
+    /// Asserts that the app sees `root_path`, whatever a client sends.
     fn assert_root_path(&self, prefix: &str, root_path: &str) {
         let mut unique = 0..;
         for (nth, path) in PATHS.iter().enumerate() {
             let path = path.replace("/api/v1", prefix);
-            let honest = self.get(&path, &[], &mut unique);
+            let expected = self.get(&path, &[], &mut unique);
             if nth == 0 {
-                let expected = Seen {
+                let seen = Seen {
                     status: "HTTP/1.1 200".to_owned(),
                     root_path: root_path.into(),
                     path: "/any/thing".into(),
                 };
-                assert_eq!(honest, expected, "{}", self.name);
+                assert_eq!(expected, seen, "{}", self.name);
             }
             for lines in spoofs(&path) {
                 let spoofed = self.get(&path, &lines, &mut unique);
-                assert_eq!(spoofed, honest, "{}: {path}: {lines:?}", self.name);
+                assert_eq!(spoofed, expected, "{}: {path}: {lines:?}", self.name);
             }
         }
     }
@@ -225,8 +226,8 @@ fn nothing_that_a_client_sends_changes_the_root_path_behind_varnish() {
     assert_root_path_stays("varnish");
 }
 
-/// Traefik drops what it is told by a peer that it does not trust. If it is told to trust
-/// everybody, it adds its part behind the client's.
+/// Traefik drops the header of a peer that it does not trust. If it trusts every peer, it appends
+/// its own value to the client's.
 #[test]
 #[ignore = "needs Traefik"]
 fn nothing_that_a_client_sends_changes_the_root_path_behind_a_traefik_that_trusts_it() {
@@ -244,11 +245,11 @@ fn nothing_that_a_client_sends_changes_the_root_path_behind_two_proxies() {
         Config::read("haproxy/add-header.cfg"),
         Config::read("apache/request-header-append.conf"),
     ] {
-        Site::behind_the_edge(&config).assert_root_path("/edge/api/v1", "/edge/api/v1");
+        Site::with_edge(&config).assert_root_path("/edge/api/v1", "/edge/api/v1");
     }
 }
 
-/// The proxy is right, but it is not the one whose word counts.
+/// The proxy sends a prefix, but its address is not trusted.
 #[test]
 #[ignore = "needs Traefik and nginx"]
 fn a_proxy_that_is_not_trusted_changes_nothing() {
@@ -258,17 +259,18 @@ fn a_proxy_that_is_not_trusted_changes_nothing() {
     }
 }
 
-/// What the configurations and their layers do against it is needed, and these tests would see it.
+/// Each precaution in a configuration or a layer is necessary, and the tests above notice if it is
+/// missing.
 #[test]
 #[ignore = "needs nginx, Traefik, HAProxy and Apache"]
-fn without_its_precaution_each_of_these_could_be_told() {
-    let told = "--trust 127.0.0.1";
+fn a_client_changes_the_root_path_if_a_precaution_is_missing() {
+    let trusting = "--trust 127.0.0.1";
     let prefix = "X-Forwarded-Prefix: /evil";
     for (config, flags, path, line, root_path) in [
         (
             Config::read("nginx/ingress.conf")
                 .with("proxy_set_header X-Forwarded-Prefix \"/api/v1\";", ""),
-            told,
+            trusting,
             "/api/v1/any",
             prefix,
             "/evil",
@@ -282,13 +284,13 @@ fn without_its_precaution_each_of_these_could_be_told() {
         ),
         (
             Config::read("apache/request-header.conf"),
-            told,
+            trusting,
             "/api/v1/any",
             "Connection: X-Forwarded-Prefix",
             "",
         ),
         (
-            // Where the rule is wider than the regex, the path stays.
+            // The rule matches more paths than the regex, so some are not replaced.
             Config::read("traefik/replace-path-regex.toml")
                 .with(
                     "Path(`/api/v1`) || PathPrefix(`/api/v1/`)",
@@ -307,11 +309,10 @@ fn without_its_precaution_each_of_these_could_be_told() {
     }
 }
 
-/// Some proxies pass the absolute form of a request target on, and then the app has to find its
-/// path and its authority in there.
+/// Some proxies pass on a request target in absolute form (RFC 9112, section 3.2.2).
 #[test]
 #[ignore = "needs all proxies"]
-fn the_absolute_form_of_a_request_makes_no_difference() {
+fn a_request_target_in_absolute_form_makes_no_difference() {
     for file in FILES {
         let config = Config::read(file);
         let site = Site::new(&config, &config.flags());
@@ -328,10 +329,10 @@ fn the_absolute_form_of_a_request_makes_no_difference() {
     }
 }
 
-/// A redirect to the path as the app sees it, which may look like one to another host.
+/// A redirect that reflects the request path, which may begin like a network-path reference.
 #[test]
 #[ignore = "needs all proxies"]
-fn an_echo_of_the_path_stays_in_the_app() {
+fn a_reflected_path_stays_in_the_app() {
     for file in FILES {
         let config = Config::read(file);
         let site = Site::new(&config, &config.flags());
@@ -346,16 +347,16 @@ fn an_echo_of_the_path_stays_in_the_app() {
         ] {
             let location = match site.location(&format!("/api/v1{path}?echo")) {
                 Ok(location) => location,
-                // Some proxies refuse some of these.
+                // Some proxies reject some of these paths.
                 Err(response) => {
                     assert!(response.starts_with("HTTP/1.1 40"), "{path}: {response}");
                     continue;
                 }
             };
             let url = Url::parse(&format!("http://{}/api/v1/", site.public)).unwrap();
-            let landed = url.join(&location).unwrap();
+            let target = url.join(&location).unwrap();
             let is_in_the_app =
-                landed.origin() == url.origin() && landed.path().starts_with(url.path());
+                target.origin() == url.origin() && target.path().starts_with(url.path());
             assert!(is_in_the_app, "{file}: {path}: {location}");
         }
     }
