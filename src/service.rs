@@ -16,7 +16,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{ready, Context, Poll},
+    task::{Context, Poll},
 };
 use tower::Service;
 use tower_layer::Layer;
@@ -98,18 +98,19 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = ready!(this.inner.poll(cx))?;
-        if let Some(on_response) = this.on_response {
-            on_response.apply(&mut response);
+        let mut poll = this.inner.poll(cx);
+        // In place: moving a response costs more than most of what a layer does.
+        if let (Poll::Ready(Ok(response)), Some(on_response)) = (&mut poll, this.on_response) {
+            on_response.apply(response);
         }
-        Poll::Ready(Ok(response))
+        poll
     }
 }
 
 /// Determines the root path, strips it from the request path and puts it in the extensions.
 fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnResponse> {
     if config.is_noop() {
-        let reflects = uri::reflects_as_network_path(request.uri().path());
+        let reflects = uri::reflects_as_network_path(request.uri());
         let on_response = || OnResponse::new(config, None, Base::reflected(), false);
         return reflects.then(on_response).flatten();
     }
@@ -120,6 +121,7 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     let is_mounted = nest::is_mounted(request.extensions());
 
     let part = Part::new(config, request, outer.as_ref(), inherited.accounted);
+    let has_outer = outer.is_some();
     let (outer_len, root_path) = match outer {
         None => (0, part.root_path),
         Some(outer) => {
@@ -151,10 +153,10 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     }
     let hands_on = accounts || config.rewrite.is_some();
     if adds || hands_on {
-        put(request.extensions_mut(), root_path.clone());
+        put(request.extensions_mut(), root_path.clone(), has_outer);
     }
     if hands_on {
-        put(request.extensions_mut(), inherited.clone());
+        put(request.extensions_mut(), inherited.clone(), has_outer);
     }
 
     let mount_at = root_path.as_str().len() - if adds { part.mount_len } else { 0 };
@@ -180,8 +182,8 @@ fn unusual<B>(
 ) -> Option<Box<Unusual>> {
     let original = || nest::original_uri(request.extensions());
     // A mounted app may reflect the original path too.
-    let reflects_as_network_path = uri::reflects_as_network_path(request.uri().path())
-        || is_mounted && original().is_some_and(|uri| uri::reflects_as_network_path(uri.path()));
+    let reflects_as_network_path = uri::reflects_as_network_path(request.uri())
+        || is_mounted && original().is_some_and(uri::reflects_as_network_path);
     let is_absolute = request.uri().scheme().is_some();
     if !(reflects_as_network_path || is_absolute || mount_as_received.is_some()) {
         return None;
@@ -272,12 +274,12 @@ struct Inherited {
     accounted: Accounted,
 }
 
-/// Overwrites the value that is there, which is cheaper than inserting another one.
-fn put<T>(extensions: &mut Extensions, value: T)
+/// Inserts `value`, or overwrites the one that `may_be_there`, which is cheaper.
+fn put<T>(extensions: &mut Extensions, value: T, may_be_there: bool)
 where
     T: Clone + Send + Sync + 'static,
 {
-    match extensions.get_mut() {
+    match may_be_there.then(|| extensions.get_mut()).flatten() {
         Some(place) => *place = value,
         None => drop(extensions.insert(value)),
     }
@@ -286,7 +288,8 @@ where
 /// What to do when the response comes.
 #[derive(Debug)]
 struct OnResponse {
-    config: Arc<Config>,
+    /// For `Vary` and warnings, if there may be any.
+    config: Option<Arc<Config>>,
     /// Of this layer or inherited; `None`: the default.
     rewrite: Option<Arc<Rewrite>>,
     base: Base,
@@ -302,14 +305,14 @@ impl OnResponse {
         base: Base,
         is_unstripped: bool,
     ) -> Option<Self> {
+        let needs_config = is_unstripped || config.vary().is_some();
         let rewrites = match &rewrite {
             Some(rewrite) => !rewrite.is_noop(&base),
             None => !base.root_path.is_empty(),
         };
-        let is_needed =
-            rewrites || is_unstripped || base.reflects_as_network_path() || config.vary().is_some();
+        let is_needed = needs_config || rewrites || base.reflects_as_network_path();
         is_needed.then(|| Self {
-            config: Arc::clone(config),
+            config: needs_config.then(|| Arc::clone(config)),
             rewrite,
             base,
             is_unstripped,
@@ -323,13 +326,15 @@ impl OnResponse {
             base,
             is_unstripped,
         } = self;
-        if *is_unstripped && response.status() == StatusCode::NOT_FOUND {
-            config.warn_once.prefix_not_stripped(&base.root_path);
+        if let Some(config) = config {
+            if *is_unstripped && response.status() == StatusCode::NOT_FOUND {
+                config.warn_once.prefix_not_stripped(&base.root_path);
+            }
+            if let Some(vary) = config.vary() {
+                add_vary(response.headers_mut(), vary);
+            }
         }
         let headers = response.headers_mut();
-        if let Some(vary) = config.vary() {
-            add_vary(headers, vary);
-        }
         if headers.is_empty() {
             return;
         }

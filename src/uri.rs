@@ -126,7 +126,9 @@ fn is_dropped_by_browsers(byte: u8) -> bool {
 /// Whether the path of a request, as it is or percent-decoded, would be a network-path reference if
 /// the app reflected it.
 #[inline]
-pub(crate) fn reflects_as_network_path(path: &str) -> bool {
+pub(crate) fn reflects_as_network_path(uri: &Uri) -> bool {
+    // Not `Uri::path`, which looks for the query first.
+    let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
     match path.as_bytes() {
         [b'/', b'/' | b'\\', ..] => true,
         [b'/', b'%', ..] => begins_network_path(percent_decoded(path)),
@@ -206,7 +208,60 @@ mod tests {
     }
 
     #[test]
-    fn finds_what_was_removed_prefix_a_path() {
+    fn a_request_path_may_be_a_network_path_as_it_is_or_decoded() {
+        for (uri, expected) in [
+            ("//x", true),
+            ("/\\x", true),
+            ("///", true),
+            ("/%2Fx", true),
+            ("/%2f%2fx", true),
+            ("/%5Cx", true),
+            ("/%09/x", true),
+            ("/%0a%0D\\x", true),
+            ("/%09%5cx", true),
+            ("http://app.example//x", true),
+            ("/", false),
+            ("/x//", false),
+            ("/?//", false),
+            ("/%2", false),
+            ("/%zz/", false),
+            ("/%252Fx", false),
+            ("/%20/x", false),
+            ("/%09", false),
+            ("/%09x", false),
+            ("/x%2F/", false),
+            ("*", false),
+            ("app.example:443", false),
+            ("http://app.example/x", false),
+        ] {
+            let parsed = uri.parse().unwrap();
+            assert_eq!(reflects_as_network_path(&parsed), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_reference_may_be_a_network_path_with_tabs_between() {
+        for (reference, expected) in [
+            ("//x", true),
+            ("/\\x", true),
+            ("/\t/x", true),
+            ("/\t\t\\x", true),
+            ("/x", false),
+            ("/\tx", false),
+            ("/", false),
+            ("\\/x", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                is_network_path(reference.as_bytes()),
+                expected,
+                "{reference}"
+            );
+        }
+    }
+
+    #[test]
+    fn finds_the_prefix_that_was_removed() {
         for (original, path, expected) in [
             ("/sub/app", "/app", Some("/sub")),
             ("/sub", "/", Some("/sub")),
