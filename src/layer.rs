@@ -73,6 +73,7 @@ impl Config {
     }
 
     /// The member to add to `Vary`.
+    #[inline]
     pub(crate) fn vary(&self) -> Option<&HeaderValue> {
         let forwarded = self.forwarded.as_ref().filter(|_| !self.without_vary)?;
         Some(forwarded.vary())

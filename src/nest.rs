@@ -17,7 +17,7 @@ mod imp {
     use super::Mount;
     use crate::uri;
     use axum::extract::{NestedPath, OriginalUri};
-    use http::{Extensions, Request, Uri};
+    use http::{Extensions, Uri};
 
     /// How much of what was removed from the original path is in the root path already, so that each
     /// mount counts once.
@@ -43,11 +43,15 @@ mod imp {
 
     /// Finds the mount of the routers around a layer beyond what is accounted for; `None` if there
     /// is none, or if middleware has changed the path so that the mount cannot be found.
-    pub(crate) fn mount<B>(request: &Request<B>, accounted: Accounted) -> Option<Mount<'_>> {
-        let template = template(request.extensions())?;
+    pub(crate) fn mount<'a>(
+        uri: &Uri,
+        extensions: &'a Extensions,
+        accounted: Accounted,
+    ) -> Option<Mount<'a>> {
+        let template = template(extensions)?;
         let segments = count(template).checked_sub(accounted.segments)?;
         let template = last_segments(template, segments)?;
-        let Some(removed) = removed(request) else {
+        let Some(removed) = removed(uri, extensions) else {
             let is_literal = !template.contains('{');
             return is_literal.then_some(Mount {
                 own: template,
@@ -65,20 +69,26 @@ mod imp {
     }
 
     /// `accounted` with all that is removed from the original path.
-    pub(crate) fn accounted_for<B>(request: &Request<B>, accounted: Accounted) -> Accounted {
+    pub(crate) fn accounted_for(
+        uri: &Uri,
+        extensions: &Extensions,
+        accounted: Accounted,
+    ) -> Accounted {
         Accounted {
             start: accounted.start,
-            end: removed(request).map_or(accounted.end, str::len),
-            segments: template(request.extensions()).map_or(0, count),
+            end: removed(uri, extensions).map_or(accounted.end, str::len),
+            segments: template(extensions).map_or(0, count),
         }
     }
 
     /// Whether routers have removed a mount.
+    #[inline]
     pub(crate) fn is_mounted(extensions: &Extensions) -> bool {
         extensions.get::<NestedPath>().is_some()
     }
 
     /// Whether a router has received the request.
+    #[inline]
     pub(crate) fn is_routed(extensions: &Extensions) -> bool {
         extensions.get::<OriginalUri>().is_some()
     }
@@ -89,9 +99,9 @@ mod imp {
         Some(uri)
     }
 
-    fn removed<B>(request: &Request<B>) -> Option<&str> {
-        let original = original_uri(request.extensions())?;
-        uri::removed_prefix(original.path(), request.uri().path())
+    fn removed<'a>(uri: &Uri, extensions: &'a Extensions) -> Option<&'a str> {
+        let original = original_uri(extensions)?;
+        uri::removed_prefix(original.path(), uri.path())
     }
 
     /// The paths at which the routers are nested, with the names of path parameters in place of
@@ -122,7 +132,7 @@ mod imp {
 #[cfg(not(feature = "axum"))]
 mod imp {
     use super::Mount;
-    use http::{Extensions, Request, Uri};
+    use http::{Extensions, Uri};
 
     #[derive(Clone, Copy, Debug, Default)]
     pub(crate) struct Accounted;
@@ -133,11 +143,11 @@ mod imp {
         }
     }
 
-    pub(crate) fn mount<B>(_: &Request<B>, _: Accounted) -> Option<Mount<'_>> {
+    pub(crate) fn mount<'a>(_: &Uri, _: &'a Extensions, _: Accounted) -> Option<Mount<'a>> {
         None
     }
 
-    pub(crate) fn accounted_for<B>(_: &Request<B>, accounted: Accounted) -> Accounted {
+    pub(crate) fn accounted_for(_: &Uri, _: &Extensions, accounted: Accounted) -> Accounted {
         accounted
     }
 

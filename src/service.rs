@@ -4,7 +4,7 @@ use crate::{
     forwarded::Forwarded,
     layer::Config,
     nest::{self, Accounted, Mount},
-    rewrite::{Base, RequestUrl, Rewrite, Unusual},
+    rewrite::{Base, Rewrite, Unusual},
     uri,
     warn_once::WarnOnce,
     RootPath, RootPathLayer,
@@ -72,7 +72,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let on_response = on_request(&self.config, &mut request);
+        let passes = self.config.is_noop() && !uri::reflects_as_network_path(request.uri());
+        let on_response = if passes {
+            None
+        } else {
+            on_request(&self.config, &mut request)
+        };
         RootPathFuture {
             inner: self.inner.call(request),
             on_response,
@@ -109,11 +114,6 @@ where
 
 /// Determines the root path, strips it from the request path and puts it in the extensions.
 fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnResponse> {
-    if config.is_noop() {
-        let reflects = uri::reflects_as_network_path(request.uri());
-        let on_response = || OnResponse::new(config, None, Base::reflected(), false);
-        return reflects.then(on_response).flatten();
-    }
     let outer: Option<RootPath> = request.extensions().get().cloned();
     // Never there without a root path, so that an app with one layer pays for one look-up.
     let inherited = outer.as_ref().and_then(|_| request.extensions().get());
@@ -140,7 +140,8 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
 
     let accounts = is_mounted && (config.nested || adds) || has_stripped && config.wraps_router;
     if accounts {
-        let accounted = nest::accounted_for(request, inherited.accounted);
+        let accounted =
+            nest::accounted_for(request.uri(), request.extensions(), inherited.accounted);
         // A configured root path replaces the mount.
         inherited.accounted = if config.nested {
             accounted
@@ -174,29 +175,21 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
 }
 
 /// What only an unusual request has.
+#[inline]
 fn unusual<B>(
     request: &Request<B>,
     is_mounted: bool,
     has_stripped: bool,
     mount_as_received: Option<Box<str>>,
 ) -> Option<Box<Unusual>> {
-    let original = || nest::original_uri(request.extensions());
-    // A mounted app may reflect the original path too.
-    let reflects_as_network_path = uri::reflects_as_network_path(request.uri())
-        || is_mounted && original().is_some_and(uri::reflects_as_network_path);
-    let is_absolute = request.uri().scheme().is_some();
-    if !(reflects_as_network_path || is_absolute || mount_as_received.is_some()) {
+    let is_usual = !is_mounted
+        && request.uri().scheme().is_none()
+        && !uri::reflects_as_network_path(request.uri());
+    if is_usual {
         return None;
     }
-    Some(Box::new(Unusual {
-        reflects_as_network_path,
-        mount_as_received,
-        request_url: is_absolute.then(|| RequestUrl {
-            uri: request.uri().clone(),
-            has_stripped,
-            original: original().cloned(),
-        }),
-    }))
+    let original = nest::original_uri(request.extensions()).filter(|_| is_mounted);
+    Unusual::new(request.uri(), original, has_stripped, mount_as_received)
 }
 
 /// What one layer adds to the root path.
@@ -218,17 +211,16 @@ impl Part {
         outer: Option<&RootPath>,
         accounted: Accounted,
     ) -> Self {
+        let (uri, extensions) = (request.uri(), request.extensions());
         if config.nested {
-            let outer = outer.map_or("", RootPath::as_str);
-            let mount = nest::mount(request, accounted);
-            let part = mount.and_then(|mount| Self::mounted(mount, outer));
-            return part.unwrap_or_default();
+            let mount = nest::mount(uri, extensions, accounted);
+            return Self::mounted(mount, outer).unwrap_or_default();
         }
         // After routing, a path that begins with the root path is a route of the app's own.
-        let strips =
-            config.strips && (config.wraps_router || !nest::is_routed(request.extensions()));
+        let strips = config.strips && (config.wraps_router || !nest::is_routed(extensions));
         if let Some(forwarded) = &config.forwarded {
-            let found = forwarded.read_or_reuse(request, &config.root_path);
+            let headers = request.headers();
+            let found = forwarded.read_or_reuse(uri, headers, extensions, &config.root_path);
             config.warn_once.forwarded(forwarded.header(), &found);
             if let Forwarded::Used(root_path) = found {
                 return Self::configured(root_path, strips && !forwarded.implies_stripped());
@@ -246,22 +238,22 @@ impl Part {
         }
     }
 
-    /// `outer` is the root path of the outer layers.
-    fn mounted(Mount { own, whole }: Mount<'_>, outer: &str) -> Option<Self> {
+    fn mounted(mount: Option<Mount<'_>>, outer: Option<&RootPath>) -> Option<Self> {
+        let Mount { own, whole } = mount?;
         let root_path = RootPath::from_mount(own)?;
         let is_at_end = |mount: &RootPath| {
             let before = mount.as_str().strip_suffix(root_path.as_str());
-            before.is_some_and(|before| outer.ends_with(before))
+            before.is_some_and(|before| outer.map_or("", RootPath::as_str).ends_with(before))
         };
-        let mount = match RootPath::from_mount(whole).filter(is_at_end) {
+        let (mount_len, as_received) = match RootPath::from_mount(whole).filter(is_at_end) {
             Some(mount) => (mount.as_str().len(), (mount != whole).then_some(whole)),
             None => (root_path.as_str().len(), (root_path != own).then_some(own)),
         };
         Some(Self {
             root_path,
             strips: false,
-            mount_len: mount.0,
-            mount_as_received: mount.1.map(Into::into),
+            mount_len,
+            mount_as_received: as_received.map(Into::into),
         })
     }
 }
@@ -275,14 +267,18 @@ struct Inherited {
 }
 
 /// Inserts `value`, or overwrites the one that `may_be_there`, which is cheaper.
+#[inline]
 fn put<T>(extensions: &mut Extensions, value: T, may_be_there: bool)
 where
     T: Clone + Send + Sync + 'static,
 {
-    match may_be_there.then(|| extensions.get_mut()).flatten() {
-        Some(place) => *place = value,
-        None => drop(extensions.insert(value)),
+    if may_be_there {
+        if let Some(place) = extensions.get_mut() {
+            *place = value;
+            return;
+        }
     }
+    extensions.insert(value);
 }
 
 /// What to do when the response comes.
@@ -299,6 +295,7 @@ struct OnResponse {
 
 impl OnResponse {
     /// `None` if there is nothing to do.
+    #[inline]
     fn new(
         config: &Arc<Config>,
         rewrite: Option<Arc<Rewrite>>,

@@ -346,7 +346,10 @@ async fn no_script_in_the_path_of_a_mount_runs() {
     for (mount, root_path) in [
         ("/t/x'+alert(hit=1)+'", "/t/x%27+alert(hit=1)+%27"),
         ("/t/x%27+alert(hit=1)+%27", "/t/x%27+alert(hit=1)+%27"),
-        ("/t/%27%2Balert%28hit=1%29-'", "/t/%27%2Balert%28hit=1%29-%27"),
+        (
+            "/t/%27%2Balert%28hit=1%29-'",
+            "/t/%27%2Balert%28hit=1%29-%27",
+        ),
         (
             "/t/%22onload=%22alert(hit=1)",
             "/t/%22onload=%22alert(hit=1)",

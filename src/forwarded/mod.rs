@@ -14,7 +14,7 @@ use crate::{
     root_path::{InvalidRootPath, Reason},
     RootPath,
 };
-use http::{Extensions, HeaderName, HeaderValue, Request};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use std::{error, fmt, iter, net::IpAddr, num::NonZeroUsize};
 
 pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
@@ -215,22 +215,25 @@ impl ForwardedPrefix {
     ///
     /// [`RootPathLayer`](crate::RootPathLayer) uses this function.
     pub fn read<B>(&self, request: &Request<B>) -> Forwarded {
-        self.read_or_reuse(request, &RootPath::EMPTY)
+        let (uri, headers, extensions) = (request.uri(), request.headers(), request.extensions());
+        self.read_or_reuse(uri, headers, extensions, &RootPath::EMPTY)
     }
 
     /// The same as [`read`](Self::read), but cheaper if the header holds `configured`: a comparison
     /// and a clone instead of parsing and an allocation.
-    pub(crate) fn read_or_reuse<B>(
+    pub(crate) fn read_or_reuse(
         &self,
-        request: &Request<B>,
+        uri: &Uri,
+        headers: &HeaderMap,
+        extensions: &Extensions,
         configured: &RootPath,
     ) -> Forwarded {
-        let mut lines = request.headers().get_all(&self.header).iter();
+        let mut lines = headers.get_all(&self.header).iter();
         let Some(last) = lines.next_back() else {
             return Forwarded::Absent;
         };
         if !self.trusted.is_all() {
-            match self.peer.addr(request.extensions()) {
+            match self.peer.addr(extensions) {
                 None => return Forwarded::UnknownPeer,
                 Some(peer) if !self.trusted.contains(peer) => {
                     return Forwarded::UntrustedPeer(peer.to_canonical());
@@ -242,7 +245,7 @@ impl ForwardedPrefix {
         let root_path = match self.kind {
             Kind::Prefix if self.is_exactly(last, configured) => Ok(configured.clone()),
             Kind::Prefix => self.parse_prefix(from_the_right),
-            Kind::OriginalPath => self.parse_original_path(from_the_right, request.uri().path()),
+            Kind::OriginalPath => self.parse_original_path(from_the_right, uri.path()),
         };
         root_path.map_or_else(Forwarded::Invalid, Forwarded::Used)
     }

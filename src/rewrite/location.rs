@@ -37,6 +37,35 @@ pub(crate) struct RequestUrl {
     pub(crate) original: Option<Uri>,
 }
 
+impl Unusual {
+    /// `uri` is the one that the app sees, `original` the one that the outermost router received,
+    /// if the app is mounted. `None` if nothing is unusual.
+    #[cold]
+    pub(crate) fn new(
+        uri: &Uri,
+        original: Option<&Uri>,
+        has_stripped: bool,
+        mount_as_received: Option<Box<str>>,
+    ) -> Option<Box<Self>> {
+        // A mounted app may reflect the original path too.
+        let reflects = uri::reflects_as_network_path(uri)
+            || original.is_some_and(uri::reflects_as_network_path);
+        let is_absolute = uri.scheme().is_some();
+        let is_unusual = reflects || is_absolute || mount_as_received.is_some();
+        is_unusual.then(|| {
+            Box::new(Self {
+                reflects_as_network_path: reflects,
+                mount_as_received,
+                request_url: is_absolute.then(|| RequestUrl {
+                    uri: uri.clone(),
+                    has_stripped,
+                    original: original.cloned(),
+                }),
+            })
+        })
+    }
+}
+
 impl Base {
     /// For a response that only reflects the request path.
     pub(crate) fn reflected() -> Self {
@@ -50,6 +79,7 @@ impl Base {
         }
     }
 
+    #[inline]
     pub(crate) fn reflects_as_network_path(&self) -> bool {
         let unusual = self.unusual.as_ref();
         unusual.is_some_and(|unusual| unusual.reflects_as_network_path)

@@ -8,7 +8,7 @@ mod origin;
 mod refresh;
 mod set_cookie;
 
-pub(crate) use self::location::{Base, RequestUrl, Unusual};
+pub(crate) use self::location::{Base, Unusual};
 pub use self::origin::{InvalidOrigin, Origin};
 
 use http::{header, HeaderMap, HeaderName, HeaderValue};
