@@ -1,7 +1,7 @@
 //! Mounts: the prefixes that axum's routers remove from a request path. Without the feature `axum`
 //! there are none.
 
-pub(crate) use self::imp::{accounted_for, is_mounted, is_routed, mount, original_uri, Accounted};
+pub(crate) use self::imp::{is_mounted, is_routed, mount, original_uri, Accounted};
 
 /// A prefix that routers removed from the path of a request, as the client wrote it.
 #[derive(Debug)]
@@ -32,6 +32,16 @@ mod imp {
     }
 
     impl Accounted {
+        /// Accounts for all that is removed from the original path.
+        pub(crate) fn extend(self, uri: &Uri, extensions: &Extensions) -> Self {
+            let removed = removed(uri, extensions);
+            Self {
+                start: self.start,
+                end: removed.map_or(self.end, |removed| removed.trim_end_matches('/').len()),
+                segments: template(extensions).map_or(0, count),
+            }
+        }
+
         /// The same, for a layer whose own root path replaces the mount: references do not carry it.
         pub(crate) fn without_mount(self) -> Self {
             Self {
@@ -58,27 +68,21 @@ mod imp {
                 whole: template,
             });
         };
-        let mut mount = removed.get(accounted.start..)?;
-        // Of `/sub//x`, axum removes `/sub/`.
-        if count(removed.get(accounted.end..)?) > segments {
-            mount = mount.strip_suffix('/').unwrap_or(mount);
+        let mut own = removed.get(accounted.end..)?;
+        // Of `/sub//x`, axum removes `/sub/`. A path parameter may be empty instead.
+        if count(own) > segments && own.starts_with("//") && !template.starts_with("/{") {
+            own = &own[1..];
         }
-        let own = mount.get(accounted.end - accounted.start..)?;
-        let own = last_segments(own, segments).filter(|own| matches(own, template))?;
-        Some(Mount { own, whole: mount })
-    }
-
-    /// `accounted` with all that is removed from the original path.
-    pub(crate) fn accounted_for(
-        uri: &Uri,
-        extensions: &Extensions,
-        accounted: Accounted,
-    ) -> Accounted {
-        Accounted {
-            start: accounted.start,
-            end: removed(uri, extensions).map_or(accounted.end, str::len),
-            segments: template(extensions).map_or(0, count),
+        if count(own) > segments {
+            own = own.strip_suffix('/').unwrap_or(own);
         }
+        // Other middleware may have stripped a prefix, before any mount.
+        if accounted.end == 0 {
+            own = last_segments(own, segments)?;
+        }
+        let end = removed.len() - usize::from(removed.ends_with('/') && !own.ends_with('/'));
+        let whole = removed.get(accounted.start..end)?;
+        (count(own) == segments && matches(own, template)).then_some(Mount { own, whole })
     }
 
     /// Whether routers have removed a mount.
@@ -138,6 +142,10 @@ mod imp {
     pub(crate) struct Accounted;
 
     impl Accounted {
+        pub(crate) fn extend(self, _: &Uri, _: &Extensions) -> Self {
+            self
+        }
+
         pub(crate) fn without_mount(self) -> Self {
             self
         }
@@ -145,10 +153,6 @@ mod imp {
 
     pub(crate) fn mount<'a>(_: &Uri, _: &'a Extensions, _: Accounted) -> Option<Mount<'a>> {
         None
-    }
-
-    pub(crate) fn accounted_for(_: &Uri, _: &Extensions, accounted: Accounted) -> Accounted {
-        accounted
     }
 
     pub(crate) fn is_mounted(_: &Extensions) -> bool {

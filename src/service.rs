@@ -115,63 +115,68 @@ where
 /// Determines the root path, strips it from the request path and puts it in the extensions.
 fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnResponse> {
     let outer: Option<RootPath> = request.extensions().get().cloned();
-    // Never there without a root path, so that an app with one layer pays for one look-up.
+    // Inserted only together with a `RootPath`, so an app with one layer needs one look-up.
     let inherited = outer.as_ref().and_then(|_| request.extensions().get());
-    let mut inherited: Inherited = inherited.cloned().unwrap_or_default();
+    let has_inherited = inherited.is_some();
+    let inherited: Inherited = inherited.cloned().unwrap_or_default();
     let is_mounted = nest::is_mounted(request.extensions());
 
-    let part = Part::new(config, request, outer.as_ref(), inherited.accounted);
     let has_outer = outer.is_some();
+    let added = AddedRootPath::new(config, request, outer.as_ref(), inherited.accounted);
     let (outer_len, root_path) = match outer {
-        None => (0, part.root_path),
+        None => (0, added.root_path),
         Some(outer) => {
-            let root_path = outer.concat(&part.root_path);
-            // If both together are too long, the part counts as none.
+            let root_path = outer.concat(&added.root_path);
+            // If both together are too long, the layer adds nothing.
             (outer.as_str().len(), root_path.unwrap_or(outer))
         }
     };
     let own = &root_path.as_str()[outer_len..];
     let adds = !own.is_empty();
+    let mount = if adds { added.mount } else { inherited.mount };
 
-    let has_stripped = part.strips && adds && uri::strip_from(request.uri_mut(), own);
+    let has_stripped = added.strips && adds && uri::strip_from(request.uri_mut(), own);
     let is_unstripped = WarnOnce::ENABLED
         && (adds && !has_stripped && !config.nested)
         && uri::is_under(request.uri().path().as_bytes(), own.as_bytes());
+    let unusual = unusual(request, is_mounted, has_stripped, &mount);
 
     let accounts = is_mounted && (config.nested || adds) || has_stripped && config.wraps_router;
-    if accounts {
-        let accounted =
-            nest::accounted_for(request.uri(), request.extensions(), inherited.accounted);
-        // A configured root path replaces the mount.
-        inherited.accounted = if config.nested {
-            accounted
-        } else {
-            accounted.without_mount()
-        };
-    }
-    if config.rewrite.is_some() {
-        inherited.rewrite.clone_from(&config.rewrite);
-    }
-    let hands_on = accounts || config.rewrite.is_some();
-    if adds || hands_on {
+    let inserts_inherited = accounts || config.rewrite.is_some() || adds && has_inherited;
+    let rewrite = config.rewrite.clone().or(inherited.rewrite);
+    if adds || inserts_inherited {
         put(request.extensions_mut(), root_path.clone(), has_outer);
     }
-    if hands_on {
-        put(request.extensions_mut(), inherited.clone(), has_outer);
+    let mount_len = mount.len;
+    if inserts_inherited {
+        let accounted = if accounts {
+            let accounted = inherited
+                .accounted
+                .extend(request.uri(), request.extensions());
+            // A configured root path replaces the mount.
+            if config.nested {
+                accounted
+            } else {
+                accounted.without_mount()
+            }
+        } else {
+            inherited.accounted
+        };
+        let inherited = Inherited {
+            rewrite: rewrite.clone(),
+            accounted,
+            mount,
+        };
+        put(request.extensions_mut(), inherited, has_outer);
     }
 
-    let mount_at = root_path.as_str().len() - if adds { part.mount_len } else { 0 };
-    let base = Base {
-        mount_at,
-        // What a layer does not add, the outer layers do.
-        root_path: if adds || config.rewrite.is_some() {
-            root_path
-        } else {
-            RootPath::EMPTY
-        },
-        unusual: unusual(request, is_mounted, has_stripped, part.mount_as_received),
+    // What a layer without a root path and a setting of its own leaves, the outer layers rewrite.
+    let base = if adds || config.rewrite.is_some() {
+        Base::new(root_path, mount_len, unusual)
+    } else {
+        Base::new(RootPath::EMPTY, 0, unusual)
     };
-    OnResponse::new(config, inherited.rewrite, base, is_unstripped)
+    OnResponse::new(config, rewrite, base, is_unstripped)
 }
 
 /// What only an unusual request has.
@@ -180,7 +185,7 @@ fn unusual<B>(
     request: &Request<B>,
     is_mounted: bool,
     has_stripped: bool,
-    mount_as_received: Option<Box<str>>,
+    mount: &CarriedMount,
 ) -> Option<Box<Unusual>> {
     let is_usual = !is_mounted
         && request.uri().scheme().is_none()
@@ -189,22 +194,28 @@ fn unusual<B>(
         return None;
     }
     let original = nest::original_uri(request.extensions()).filter(|_| is_mounted);
+    let mount_as_received = mount.as_received.clone();
     Unusual::new(request.uri(), original, has_stripped, mount_as_received)
 }
 
 /// What one layer adds to the root path.
 #[derive(Default)]
-struct Part {
+struct AddedRootPath {
     root_path: RootPath,
     /// Whether to strip it from the request path.
     strips: bool,
-    /// The length of the mount at the end of the whole root path: references may carry it alone.
-    mount_len: usize,
-    /// As the client wrote it, if the root path has it percent-encoded.
-    mount_as_received: Option<Box<str>>,
+    mount: CarriedMount,
 }
 
-impl Part {
+/// The end of the root path that references may carry alone: the mount, or what a layer adds.
+#[derive(Clone, Debug, Default)]
+struct CarriedMount {
+    len: usize,
+    /// As the client wrote it, if the root path has it percent-encoded.
+    as_received: Option<Box<str>>,
+}
+
+impl AddedRootPath {
     fn new<B>(
         config: &Config,
         request: &Request<B>,
@@ -232,8 +243,10 @@ impl Part {
     fn configured(root_path: RootPath, strips: bool) -> Self {
         Self {
             strips,
-            mount_len: root_path.as_str().len(),
-            mount_as_received: None,
+            mount: CarriedMount {
+                len: root_path.as_str().len(),
+                as_received: None,
+            },
             root_path,
         }
     }
@@ -245,15 +258,17 @@ impl Part {
             let before = mount.as_str().strip_suffix(root_path.as_str());
             before.is_some_and(|before| outer.map_or("", RootPath::as_str).ends_with(before))
         };
-        let (mount_len, as_received) = match RootPath::from_mount(whole).filter(is_at_end) {
+        let (len, as_received) = match RootPath::from_mount(whole).filter(is_at_end) {
             Some(mount) => (mount.as_str().len(), (mount != whole).then_some(whole)),
             None => (root_path.as_str().len(), (root_path != own).then_some(own)),
         };
         Some(Self {
             root_path,
             strips: false,
-            mount_len,
-            mount_as_received: as_received.map(Into::into),
+            mount: CarriedMount {
+                len,
+                as_received: as_received.map(Into::into),
+            },
         })
     }
 }
@@ -264,6 +279,7 @@ struct Inherited {
     /// The setting of the nearest outer layer that has one.
     rewrite: Option<Arc<Rewrite>>,
     accounted: Accounted,
+    mount: CarriedMount,
 }
 
 /// Inserts `value`, or overwrites the one that `may_be_there`, which is cheaper.
@@ -305,7 +321,7 @@ impl OnResponse {
         let needs_config = is_unstripped || config.vary().is_some();
         let rewrites = match &rewrite {
             Some(rewrite) => !rewrite.is_noop(&base),
-            None => !base.root_path.is_empty(),
+            None => base.has_root_path(),
         };
         let is_needed = needs_config || rewrites || base.reflects_as_network_path();
         is_needed.then(|| Self {
@@ -325,7 +341,7 @@ impl OnResponse {
         } = self;
         if let Some(config) = config {
             if *is_unstripped && response.status() == StatusCode::NOT_FOUND {
-                config.warn_once.prefix_not_stripped(&base.root_path);
+                config.warn_once.prefix_not_stripped(base.own());
             }
             if let Some(vary) = config.vary() {
                 add_vary(response.headers_mut(), vary);
@@ -337,6 +353,7 @@ impl OnResponse {
         }
         let default = Rewrite::shared_default();
         if base.reflects_as_network_path() {
+            // Redirects are made harmless whatever is rewritten.
             default.apply(headers, &Base::reflected());
         }
         rewrite.as_deref().unwrap_or(default).apply(headers, base);

@@ -1,6 +1,6 @@
 //! Warnings that are logged once per layer, not once per request.
 
-use crate::{forwarded::Forwarded, RootPath};
+use crate::forwarded::Forwarded;
 use http::HeaderName;
 
 #[cfg(feature = "tracing")]
@@ -34,7 +34,7 @@ impl WarnOnce {
 impl WarnOnce {
     pub(crate) fn forwarded(&self, _header: &HeaderName, _forwarded: &Forwarded) {}
 
-    pub(crate) fn prefix_not_stripped(&self, _root_path: &RootPath) {}
+    pub(crate) fn prefix_not_stripped(&self, _root_path: &str) {}
 }
 
 /// The bits below are those of [`InvalidRootPath::kind`](crate::InvalidRootPath::kind).
@@ -75,10 +75,10 @@ impl WarnOnce {
 
     /// A request path that begins with the root path, and a 404 response. The path alone does not
     /// show whether the proxy does not strip the prefix or the client sent it twice.
-    pub(crate) fn prefix_not_stripped(&self, root_path: &RootPath) {
+    pub(crate) fn prefix_not_stripped(&self, root_path: &str) {
         if self.is_first(Self::PREFIX_NOT_STRIPPED) {
             tracing::warn!(
-                %root_path,
+                root_path,
                 "the request path begins with the root path, and the response is 404. Does your \
                  proxy strip the prefix? If it does, the client sent the prefix twice, and nothing \
                  is wrong. If it does not, use `strip_if_present()`, in axum with \

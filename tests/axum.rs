@@ -271,6 +271,54 @@ async fn an_empty_path_parameter_takes_no_other_segment() {
     assert_eq!(text(app, "/t/t//x").await, "/t /x");
 }
 
+/// Of `/v1//x` axum makes an empty tenant and the route `/x`, so `/x` is not the mount.
+#[tokio::test]
+async fn a_doubled_slash_before_a_path_parameter_makes_no_mount_of_the_next_segment() {
+    let leaf = || {
+        Router::new()
+            .route("/x", get(show))
+            .layer(RootPathLayer::nested())
+    };
+    let v1 = Router::new()
+        .nest("/{tenant}", leaf())
+        .layer(RootPathLayer::nested());
+    let app = Router::new().nest("/v1", v1);
+    let app = app.layer(RootPathLayer::new(ROOT));
+    assert_eq!(text(app.clone(), "/v1/acme/x").await, "/api/v1/v1/acme /x");
+    assert_eq!(text(app, "/v1//x").await, "/api/v1/v1 /");
+
+    // The path of a mount without parameters is known.
+    let deep = RootPathLayer::nested().layer(Router::new().nest_service("/deep", leaf()));
+    let app = Router::new().nest_service("/v1", deep);
+    assert_eq!(text(app, "/v1//deep/x").await, "/v1/deep /x");
+}
+
+/// A layer with a setting of its own that adds nothing knows the mount of the outer layers.
+#[tokio::test]
+async fn a_reference_with_the_mount_gets_the_outer_part_alone_whatever_layer_rewrites_it() {
+    let reflect =
+        |OriginalUri(uri): OriginalUri| async move { Redirect::to(&format!("{}/", uri.path())) };
+    let redirects = Rewrite::redirects;
+    let app = || Router::new().route("/{*path}", get(reflect));
+    for app in [
+        app(),
+        app().layer(RootPathLayer::new("").rewrite(redirects())),
+        app().layer(RootPathLayer::nested().rewrite(redirects())),
+        app()
+            .layer(RootPathLayer::new("").rewrite(redirects()))
+            .layer(RootPathLayer::nested().rewrite(redirects())),
+    ] {
+        let sub_app = app.layer(RootPathLayer::nested());
+        let app = Router::new()
+            .nest("/t/{tenant}", sub_app)
+            .layer(RootPathLayer::new("/api"));
+        for path in ["/t/acme/x", "/t/o'brien/x"] {
+            let response = fetch(app.clone(), path).await;
+            assert_eq!(response.headers()[LOCATION], format!("/api{path}/"));
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_mount_that_counts_as_none_does_not_count_for_the_next_one() {
     let deep = app().layer(RootPathLayer::nested());

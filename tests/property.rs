@@ -7,7 +7,9 @@ mod support;
 use http::{header::HOST, uri::PathAndQuery, HeaderValue, Request, Uri};
 use proptest::{prelude::*, sample::select};
 use support::{location, seen};
-use tower_root_path::{AddPrefixLayer, Rewrite, RootPathLayer, StripPrefixLayer};
+use tower_root_path::{
+    AddPrefixLayer, ForwardedPrefix, Rewrite, RootPathLayer, StripPrefixLayer, TrustedProxies,
+};
 use url::Url;
 
 const HOSTS: [&str; 2] = ["pub.example", "pub.example:8080"];
@@ -214,6 +216,74 @@ proptest! {
         let public = Url::parse(&format!("https://pub.example{root_path}/x")).unwrap();
         let landed = public.join(&rewritten("pub.example", &root_path, path, &echo)).unwrap();
         prop_assert_eq!(landed.origin(), public.origin());
+    }
+}
+
+/// A layer of a stack, from the outside to the inside.
+fn layer() -> impl Strategy<Value = RootPathLayer> {
+    let root_path = prop_oneof![Just(String::new()), root_path()];
+    let rewrite = prop::option::of(select(
+        &[
+            Rewrite::none as fn() -> Rewrite,
+            Rewrite::redirects,
+            Rewrite::all,
+            || Rewrite::redirects().own_origin(INTERNAL),
+        ][..],
+    ));
+    let forwarded = || {
+        let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::all());
+        RootPathLayer::new("").with_forwarded(forwarded)
+    };
+    (root_path, any::<(bool, bool)>(), rewrite).prop_map(
+        move |(root_path, (is_forwarded, strips), rewrite)| {
+            let mut layer = if is_forwarded {
+                forwarded()
+            } else {
+                RootPathLayer::new(root_path)
+            };
+            if strips {
+                layer = layer.strip_if_present();
+            }
+            match rewrite {
+                Some(rewrite) => layer.rewrite(rewrite()),
+                None => layer,
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(config(20_000))]
+
+    /// The same for stacked layers, with every form of a request URI.
+    #[test]
+    fn no_stack_of_layers_leads_to_another_origin(
+        (outer, middle, inner) in (layer(), layer(), layer()),
+        path in select(&[
+            "/", "/x", "/api/v1/x", "//other.example/x", "/\\other.example", "/%2Fother.example",
+            "/%09/other.example", "/a//other.example",
+        ][..]),
+        authority in select(&["", "https://pub.example"][..]),
+        forwarded in prop::option::of(select(&["/fwd", "", "/"][..])),
+        reference in anything(),
+    ) {
+        let mut request = Request::get(format!("{authority}{path}")).body(()).unwrap();
+        if let Some(forwarded) = forwarded {
+            let forwarded = HeaderValue::from_static(forwarded);
+            request.headers_mut().insert("x-forwarded-prefix", forwarded);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let layers = (outer, middle, inner);
+        let emitted = runtime.block_on(location(layers, request, &reference));
+        let public = Url::parse("https://pub.example/x").unwrap();
+        if emitted == reference {
+            // The origin of `a:b` is equal to none, not even itself.
+            return Ok(());
+        }
+        if let (Ok(original), Ok(landed)) = (public.join(&reference), public.join(&emitted)) {
+            let is_own = landed.origin() == original.origin() || landed.origin() == public.origin();
+            prop_assert!(is_own, "{reference:?} became {emitted:?}");
+        }
     }
 }
 

@@ -8,33 +8,33 @@ use http::Uri;
 /// What the references of a response are relative to.
 #[derive(Debug)]
 pub(crate) struct Base {
-    pub(crate) root_path: RootPath,
-    /// Where in `root_path` the mount begins. A reference may carry the mount alone.
-    pub(crate) mount_at: usize,
+    root_path: RootPath,
+    /// Where in `root_path` the mount begins, which references may carry alone. At most its length.
+    mount_at: usize,
     /// Behind a pointer, so that the future of an ordinary request stays small.
-    pub(crate) unusual: Option<Box<Unusual>>,
+    unusual: Option<Box<Unusual>>,
 }
 
 /// What only an unusual request has.
 #[derive(Debug, Default)]
 pub(crate) struct Unusual {
     /// Whether the request path, if the app reflects it, is a network-path reference.
-    pub(crate) reflects_as_network_path: bool,
+    reflects_as_network_path: bool,
     /// The mount as the client wrote it, if the root path has it percent-encoded.
-    pub(crate) mount_as_received: Option<Box<str>>,
+    mount_as_received: Option<Box<str>>,
     /// With HTTP/2 and the absolute-form.
-    pub(crate) request_url: Option<RequestUrl>,
+    request_url: Option<RequestUrl>,
 }
 
 /// The URL of a request that has scheme and authority in its URI. Redirects to itself carry them.
 #[derive(Debug)]
 pub(crate) struct RequestUrl {
     /// As the app saw it.
-    pub(crate) uri: Uri,
+    uri: Uri,
     /// Whether the layer stripped its root path from it.
-    pub(crate) has_stripped: bool,
+    has_stripped: bool,
     /// As the outermost router received it.
-    pub(crate) original: Option<Uri>,
+    original: Option<Uri>,
 }
 
 impl Unusual {
@@ -67,16 +67,37 @@ impl Unusual {
 }
 
 impl Base {
+    /// The last `mount_len` bytes of `root_path` are the mount, or what the layer itself adds.
+    #[inline]
+    pub(crate) fn new(
+        root_path: RootPath,
+        mount_len: usize,
+        unusual: Option<Box<Unusual>>,
+    ) -> Self {
+        Self {
+            mount_at: root_path.as_str().len() - mount_len,
+            root_path,
+            unusual,
+        }
+    }
+
     /// For a response that only reflects the request path.
     pub(crate) fn reflected() -> Self {
-        Self {
-            root_path: RootPath::EMPTY,
-            mount_at: 0,
-            unusual: Some(Box::new(Unusual {
-                reflects_as_network_path: true,
-                ..Unusual::default()
-            })),
-        }
+        let unusual = Unusual {
+            reflects_as_network_path: true,
+            ..Unusual::default()
+        };
+        Self::new(RootPath::EMPTY, 0, Some(Box::new(unusual)))
+    }
+
+    #[inline]
+    pub(crate) fn has_root_path(&self) -> bool {
+        !self.root_path.is_empty()
+    }
+
+    /// The mount, or what the layer itself adds.
+    pub(crate) fn own(&self) -> &str {
+        &self.root_path.as_str()[self.mount_at..]
     }
 
     #[inline]
@@ -127,7 +148,7 @@ pub(super) fn rewrite(reference: &[u8], base: &Base, own_origins: &[Origin]) -> 
 /// for one that has no need of a root path.
 fn path_in_app<'a>(reference: &'a [u8], base: &Base, own_origins: &[Origin]) -> Option<&'a [u8]> {
     let without_leading_slashes = |path: &'a [u8]| &path[uri::leading_slashes(path)..];
-    let has_root_path = !base.root_path.is_empty();
+    let has_root_path = base.has_root_path();
 
     if base.reflects_as_network_path() && uri::is_network_path(reference) {
         return Some(without_leading_slashes(reference));

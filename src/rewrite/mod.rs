@@ -254,9 +254,8 @@ impl Rewrite {
 
     /// Whether no header is rewritten.
     pub(crate) fn is_noop(&self, base: &Base) -> bool {
-        let has_reason = !base.root_path.is_empty()
-            || !self.own_origins.is_empty()
-            || base.reflects_as_network_path();
+        let has_reason =
+            base.has_root_path() || !self.own_origins.is_empty() || base.reflects_as_network_path();
         self.names.is_empty() || !has_reason
     }
 
