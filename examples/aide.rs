@@ -62,8 +62,8 @@ async fn main() {
         .route("/docs", Swagger::new("openapi.json").axum_route().into())
         .route("/scalar", Scalar::new("openapi.json").axum_route().into())
         .route("/redoc", Redoc::new("openapi.json").axum_route().into());
-    let told = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
-    let app = RootPathLayer::new("").with_forwarded(told).wrap(router);
+    let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    let app = router.layer(RootPathLayer::new("").with_forwarded(forwarded));
     shared::cli::serve(listener, app, &["/docs", "/scalar", "/redoc"]).await;
 }
 

@@ -52,8 +52,8 @@ async fn main() {
         // The page is at `/docs/`, and the document one level up.
         .merge(SwaggerUi::new("/docs").config(Config::from("../openapi.json")))
         .route("/scalar", get(scalar));
-    let told = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
-    let app = RootPathLayer::new("").with_forwarded(told).wrap(router);
+    let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    let app = router.layer(RootPathLayer::new("").with_forwarded(forwarded));
     shared::cli::serve(listener, app, &["/docs", "/scalar"]).await;
 }
 

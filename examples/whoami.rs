@@ -42,10 +42,10 @@ struct Args {
     /// Read the root path from a header, if it comes from these addresses or CIDR blocks; or "all"
     #[arg(long, value_name = "NETWORKS", value_parser = parse_trust)]
     trust: Option<TrustedProxies>,
-    /// The header that tells the prefix
+    /// The header that contains the prefix
     #[arg(long, value_name = "NAME", default_value = "x-forwarded-prefix")]
     prefix_header: HeaderName,
-    /// A header that tells the path before it was stripped, instead
+    /// Read the original path from this header instead
     #[arg(long, value_name = "NAME")]
     original_path_header: Option<HeaderName>,
     /// How many proxies in a row add to the header
@@ -54,7 +54,7 @@ struct Args {
     /// Whether to strip the root path from the request path
     #[arg(long, value_name = "WHEN", default_value = "never")]
     strip: StripArg,
-    /// Which response headers to bring under the root path
+    /// Which response headers to rewrite
     #[arg(long, value_name = "WHICH", default_value = "redirects")]
     rewrite: RewriteArg,
     /// Do not add the name of the forwarded header to Vary
@@ -262,7 +262,7 @@ async fn openapi(State(whoami): State<Arc<Whoami>>, root_path: RootPath) -> Json
 }
 
 /// Everything else: what arrived, or with the query `echo` a redirect to the path, the way
-/// trailing-slash redirects echo it.
+/// trailing-slash redirects reflect it.
 async fn show(
     State(whoami): State<Arc<Whoami>>,
     RawQuery(query): RawQuery,

@@ -81,7 +81,8 @@ impl RootPathLayer {
     /// The mount may have path parameters. It is kept as the client wrote it; only characters that
     /// the [grammar](RootPath#grammar) refuses are percent-encoded. (Browsers do not send cookies
     /// back that were set for such a mount.) A mount with a dot segment or an empty segment, or one
-    /// that makes the root path too long, counts as none.
+    /// that makes the root path too long, counts as none. So does a mount with path parameters after
+    /// an empty segment.
     ///
     /// Each mount counts once, however many of these layers there are, and wherever the outer
     /// [`RootPathLayer`] is placed. Inside a nested router, `RootPathLayer::new` replaces the mount

@@ -45,7 +45,7 @@ use std::{error, fmt, ops::Range, sync::LazyLock};
 /// ([RFC 3986, section 4.2]). If the request path, as it is or percent-decoded, begins with `//` or
 /// `/\`, such a reference is not a host: its leading slashes become one. In `Location`,
 /// `Content-Location` and `Refresh` this holds with [`none`](Self::none) and without a root path
-/// too.
+/// too. A sub-app needs a nested layer of its own for this, since the outer layer sees another path.
 ///
 /// # Stacked layers
 ///
