@@ -589,3 +589,12 @@ fn an_origin_is_a_scheme_and_a_host() {
         assert!(error.contains(&format!("{bad:?}")), "{error}");
     }
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn an_origin_deserialises_from_a_string() {
+    let origin: Origin = serde_json::from_str("\"http://127.0.0.1:3000\"").unwrap();
+    assert_eq!(origin, "http://127.0.0.1:3000".parse().unwrap());
+    let error = serde_json::from_str::<Origin>("\"127.0.0.1:3000\"").unwrap_err();
+    assert!(error.to_string().contains("must be http://"), "{error}");
+}
