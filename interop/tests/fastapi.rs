@@ -69,7 +69,7 @@ fn every_list_is_fastapis_apart_from_the_intended_differences() {
     let one = [OWN, ALONE].into_iter().flat_map(|urls| urls.split(' '));
     let lists = LISTS.into_iter().chain(one).map(str::to_owned).chain(two);
     for own in lists.flat_map(|urls| Own::both(&urls)) {
-        let app = own.whoami("--trust", "127.0.0.1");
+        let app = own.whoami(&["--trust", "127.0.0.1"]);
         for fastapi in &fastapis {
             own.compare(fastapi, |path| {
                 get(app.url(path)).header(PREFIX, &fastapi.root_path)
@@ -82,7 +82,8 @@ fn every_list_is_fastapis_apart_from_the_intended_differences() {
         let root_path = fastapi.root_path.trim_end_matches('/');
         let lists = AROUND.map(|urls| urls.replace("ROOT", root_path));
         for own in lists.iter().flat_map(|urls| Own::both(urls)) {
-            let app = own.whoami("--root-path", &fastapi.root_path);
+            let strip = ["--strip", "if-present"];
+            let app = own.whoami(&[&["--root-path", &*fastapi.root_path][..], &strip].concat());
             own.compare(fastapi, |path| get(app.url(root_path) + path));
         }
     }
@@ -122,8 +123,8 @@ impl Own {
         })
     }
 
-    fn whoami(&self, flag: &str, value: &str) -> Example {
-        let mut flags = vec![flag, value];
+    fn whoami(&self, flags: &[&str]) -> Example {
+        let mut flags = flags.to_vec();
         flags.extend(self.urls.iter().flat_map(|url| ["--server", url]));
         flags.extend((!self.root_path_in_servers).then_some("--no-root-path-in-servers"));
         Example::whoami(&flags)

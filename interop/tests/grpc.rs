@@ -33,7 +33,7 @@ use tonic_types::StatusExt;
 use tower::{limit::GlobalConcurrencyLimitLayer, timeout::TimeoutLayer, ServiceBuilder};
 use tower_root_path::{AddPrefix, AddPrefixLayer, RootPathLayer};
 
-/// As the service is called directly, and as a proxy passes a call on that does not strip.
+/// For a direct call, and for one through a proxy that passes the prefix on.
 const PREFIXES: [&str; 2] = ["", "/grpc"];
 
 async fn start(echo: Echo) -> (SocketAddr, Serving) {
@@ -187,16 +187,16 @@ async fn other_layers_stand_on_either_side() {
     let layer = || RootPathLayer::new("/grpc").strip_if_present();
     let timeout = || TimeoutLayer::new(Duration::from_secs(60));
     let limit = || GlobalConcurrencyLimitLayer::new(1);
-    // Lets those through that come with this root path in their extensions.
+    // Accepts requests with this root path in their extensions.
     let guard = |expected: &'static str| {
         InterceptorLayer::new(
             move |request: Request<()>| match root_path(request.extensions()) {
-                told if told == expected => Ok(request),
-                told => Err(Status::permission_denied(told)),
+                seen if seen == expected => Ok(request),
+                seen => Err(Status::permission_denied(seen)),
             },
         )
     };
-    let nobody = "nobody told it";
+    let absent = "no root path";
     macro_rules! servers {
         ($($($layer:expr),+;)+) => {
             [$({
@@ -210,9 +210,9 @@ async fn other_layers_stand_on_either_side() {
     }
     for (layers, addr, _server) in servers! {
         layer(), guard("/grpc"), timeout(), limit();
-        guard(nobody), timeout(), limit(), layer();
+        guard(absent), timeout(), limit(), layer();
         timeout(), layer(), limit(), guard("/grpc");
-        limit(), guard(nobody), layer(), guard("/grpc"), timeout();
+        limit(), guard(absent), layer(), guard("/grpc"), timeout();
     } {
         for prefix in PREFIXES {
             let way = format!("{layers} at {prefix:?}");

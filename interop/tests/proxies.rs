@@ -14,11 +14,11 @@ use reqwest::{
     IntoUrl,
 };
 use serde_json::{json, Value};
-use std::{collections::BTreeSet, fs, net::SocketAddr};
+use std::{collections::BTreeMap, fs, net::SocketAddr};
 use support::{
     process::{root, Example},
     proxy::{directory, traefik_of_fastapis_page, Config, FILES, GRPC_FILES},
-    server::free_addr,
+    server::{free_addr, Files},
 };
 use url::Url;
 
@@ -30,24 +30,37 @@ const KUBERNETES: [&str; 2] = [
 
 #[test]
 fn each_configuration_names_a_layer_and_is_in_the_readme() {
-    let mut known = BTreeSet::new();
+    let mut known = BTreeMap::new();
     for file in [FILES, GRPC_FILES, &KUBERNETES].concat() {
+        let config = Config::read(file);
         // Panics if this crate has no such layer.
-        let _ = Config::read(file).layer();
-        known.insert(directory().join(file));
+        let _ = config.layer();
+        let line = config.first_line();
+        let placement = if line.starts_with("# router.layer(") {
+            "| `router.layer("
+        } else if line.starts_with("# .layer(") {
+            "| `.layer("
+        } else {
+            "| `new(\"/api/v1\").strip_if_present().wrap(router)`"
+        };
+        known.insert(directory().join(file), placement);
     }
-    let mut found = BTreeSet::new();
+    let mut found = Vec::new();
     for proxy in fs::read_dir(directory()).unwrap() {
         for file in fs::read_dir(proxy.unwrap().path()).unwrap() {
-            found.insert(file.unwrap().path());
+            found.push(file.unwrap().path());
         }
     }
-    assert_eq!(found, known);
+    found.sort();
+    assert!(found.iter().eq(known.keys()), "{found:?}");
 
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    for file in &known {
+    for (file, placement) in &known {
         let link = format!("({})", file.strip_prefix(root()).unwrap().display());
-        assert!(readme.contains(&link), "no link to {link}");
+        let mut rows = readme.lines().filter(|line| line.starts_with("| ["));
+        let row = rows.find(|row| row.contains(&link));
+        let row = row.unwrap_or_else(|| panic!("no link to {link}"));
+        assert!(row.contains(placement), "{row} has no {placement}");
     }
 }
 
@@ -212,15 +225,100 @@ fn an_absolute_redirect_behind_nginx_needs_an_own_origin() {
     }
 }
 
+/// An app redirects to an identity provider at another path of its host.
+#[test]
+#[ignore = "needs nginx"]
+fn a_redirect_to_single_sign_on_on_the_same_host_stays() {
+    let locations = "location /auth/ { return 200 \"sign in\"; }\n    location /api/ {";
+    let config = Config::read("nginx/strip.conf").with("location /api/v1/ {", locations);
+    let (internal, public) = (free_addr(), free_addr());
+    let [internal_origin, public_origin] = [internal, public].map(|addr| format!("http://{addr}"));
+    for (own_origin, target) in [
+        (None, "/auth/login"),
+        (Some(&internal_origin), "/auth/login"),
+        // The mistake that the README warns of.
+        (Some(&public_origin), "/api/auth/login"),
+    ] {
+        let mut flags = vec!["--root-path", "/api"];
+        flags.extend(own_origin.into_iter().flat_map(|own| ["--own-origin", own]));
+        let _app = Example::start_at(internal, "whoami", &flags);
+        let _nginx = config.start_at(public, internal);
+
+        for reference in [&*public_origin, public_origin.trim_start_matches("http:")] {
+            let to = format!("{reference}/auth/login");
+            let url = format!("{public_origin}/api/redirect");
+            let response = get(Url::parse_with_params(&url, [("to", &to)]).unwrap());
+            let location = response.headers()[LOCATION].to_str().unwrap();
+            let opened = response.url().join(location).unwrap();
+            assert_eq!(opened.path(), target, "{own_origin:?}: {to}");
+            if target == "/auth/login" {
+                assert_eq!(location, to, "{own_origin:?}");
+                assert_eq!(get(opened).text().unwrap(), "sign in", "{to}");
+            }
+        }
+    }
+}
+
+/// lighttpd gives a CGI app the headers as variables, with `_` for each byte of a name that is not
+/// alphanumeric. So the app cannot distinguish `X!Forwarded!Prefix` from `X-Forwarded-Prefix`.
+#[test]
+#[ignore = "needs lighttpd"]
+fn a_cgi_app_reads_only_the_prefix_of_the_gateway() {
+    let script = "printf 'Content-Type: text/plain\n\n'; env | grep ^HTTP_X_FORWARDED_PREFIX";
+    let files = Files::new(&[("app.cgi", script)]);
+    let lighttpd = Config::read("lighttpd/no-strip.conf")
+        .with("/var/www/html", files.path().to_str().unwrap())
+        .with("mod_proxy", "mod_cgi")
+        .with("^/api/v1(/|$)", "^/")
+        .with("proxy.header = ( \"upgrade\" => \"enable\" )", "")
+        .with(
+            "proxy.server = ( \"\" => (( \"host\" => \"127.0.0.1\", \"port\" => 8000 )) )",
+            "cgi.assign = ( \".cgi\" => \"/bin/sh\" )",
+        )
+        .start(free_addr());
+    let get_with = |url: &str, separator: char| {
+        let name = format!("X{separator}Forwarded{separator}Prefix");
+        let client = Client::builder().no_proxy().build().unwrap();
+        let response = client.get(url).header(name, "/evil").send().unwrap();
+        assert_eq!(response.status(), 200, "{url}: {separator}");
+        response.text().unwrap()
+    };
+    let separators = "!~+'|*#$^";
+    for separator in separators.chars() {
+        let shown = get_with(&lighttpd.url("/app.cgi"), separator);
+        assert_eq!(shown, "HTTP_X_FORWARDED_PREFIX=/evil\n", "{separator}");
+    }
+    let route = format!("/shop=http://{}", lighttpd.addr());
+    // Without the flag, the gateway itself removes some of these headers.
+    for flags in [&[][..], &["--trust-previous-hop"]] {
+        let gateway = Example::start("gateway", &[&["--route", &*route], flags].concat());
+        for separator in separators.chars().chain("%&._`".chars()) {
+            let shown = get_with(&gateway.url("/shop/app.cgi"), separator);
+            let expected = "HTTP_X_FORWARDED_PREFIX=/shop\n";
+            assert_eq!(shown, expected, "{flags:?}: {separator}");
+        }
+    }
+}
+
 /// A rule of nginx that denies a path holds: the layer of the file does not strip a second time.
 #[test]
 #[ignore = "needs nginx"]
 fn a_client_cannot_pass_a_rule_of_the_proxy_by_sending_the_prefix_twice() {
     let deny = "location /api/v1/admin { deny all; }\n    location /api/v1/ {";
-    let config = Config::read("nginx/strip.conf").with("location /api/v1/ {", deny);
-    // The second is what this option is not for.
-    for (strip, expected) in [("never", "/api/v1/admin"), ("if-present", "/admin")] {
-        let app = Example::whoami(&[CONFIGURED, &["--strip", strip]].concat());
+    let config = |file| Config::read(file).with("location /api/v1/ {", deny);
+    let (strips, passes_on) = (config("nginx/strip.conf"), config("nginx/no-strip.conf"));
+    let as_received = ["/api/v1/admin"; 2];
+    for (config, flags, expected) in [
+        (&strips, strips.flags(), as_received),
+        // The mistake that the README warns of.
+        (&strips, passes_on.flags(), ["/admin"; 2]),
+        (
+            &passes_on,
+            passes_on.flags(),
+            ["/api/v1/admin", "/%61pi/v1/admin"],
+        ),
+    ] {
+        let app = Example::whoami(&flags);
         let site = config.start(app.addr());
         let get_path = |path: &str| {
             let shown = get(site.url(path));
@@ -230,8 +328,10 @@ fn a_client_cannot_pass_a_rule_of_the_proxy_by_sending_the_prefix_twice() {
             )
         };
         assert_eq!(get_path("/api/v1/admin").0, 403);
-        for path in ["/api/v1/api/v1/admin", "/api/v1/%61pi/v1/admin"] {
-            assert_eq!(get_path(path), (200, expected.into()), "{path}");
+        let paths = ["/api/v1/api/v1/admin", "/api/v1/%61pi/v1/admin"];
+        for (path, expected) in paths.into_iter().zip(expected) {
+            let shown = get_path(path);
+            assert_eq!(shown, (200, expected.into()), "{flags:?}: {path}");
         }
     }
 }

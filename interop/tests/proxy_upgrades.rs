@@ -47,7 +47,7 @@ async fn a_websocket_passes_where_the_proxy_passes_upgrades() {
         let router = Router::new()
             .route("/app", get(|| async {}))
             .route("/echo", get(echo));
-        let app = config.layer().wrap(router);
+        let app = config.place(router);
         let (app, _server) = serve(app.into_make_service_with_connect_info::<SocketAddr>()).await;
         let proxy = config.start(app);
 

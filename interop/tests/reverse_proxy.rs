@@ -13,7 +13,9 @@ use futures_util::StreamExt;
 use std::{convert::Infallible, net::SocketAddr};
 use tokio::net::TcpListener;
 use tower::{util::BoxCloneSyncService, Layer, Service, ServiceExt};
-use tower_root_path::{ForwardedPrefix, RootPath, RootPathLayer, StripPrefixLayer, TrustedProxies};
+use tower_root_path::{
+    ForwardedPrefix, Rewrite, RootPath, RootPathLayer, StripPrefixLayer, TrustedProxies,
+};
 
 type Gateway = BoxCloneSyncService<Request, Response, Infallible>;
 
@@ -27,15 +29,38 @@ where
 
 /// Serves until the test ends.
 async fn serve(app: Router) -> SocketAddr {
+    let (listener, addr) = listen().await;
+    serve_on(listener, app);
+    addr
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
+    (listener, addr)
+}
+
+fn serve_on(listener: TcpListener, app: Router) {
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async { axum::serve(listener, app).await });
-    addr
 }
 
 /// An app that reads its root path from `X-Forwarded-Prefix`.
 async fn upstream() -> String {
+    let (listener, addr) = listen().await;
+    serve_on(listener, app(Rewrite::redirects()));
+    format!("http://{addr}")
+}
+
+/// An app like [`upstream`] that names the address it listens on.
+async fn upstream_with_own_origin() -> String {
+    let (listener, addr) = listen().await;
+    let origin = format!("http://{addr}");
+    serve_on(listener, app(Rewrite::redirects().own_origin(&*origin)));
+    origin
+}
+
+fn app(rewrite: Rewrite) -> Router {
     let show = |root_path: RootPath, uri: Uri| async move { format!("{root_path} {uri}") };
     let echo = |headers: HeaderMap| async move {
         let host = headers["host"].to_str().unwrap();
@@ -49,14 +74,14 @@ async fn upstream() -> String {
     };
     let public = || async { Redirect::to("http://app.example/app") };
     let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
-    let app = Router::new()
+    let layer = RootPathLayer::new("").with_forwarded(forwarded);
+    Router::new()
         .route("/login", get(|| async { Redirect::to("/app") }))
         .route("/own-host", get(echo))
         .route("/public-host", get(public))
         .route("/ws", get(greet))
         .fallback(show)
-        .layer(RootPathLayer::new("").with_forwarded(forwarded));
-    format!("http://{}", serve(app).await)
+        .layer(layer.rewrite(rewrite))
 }
 
 /// The body at `uri`, or the target of its redirect.
@@ -129,24 +154,25 @@ async fn the_layer_sends_the_prefix_if_nothing_strips_it_first() {
     assert_eq!(routed.oneshot(request).await.unwrap().status(), 404);
 }
 
-/// By default, the proxy sends the address of the app as `Host`, like nginx.
+/// By default, the proxy sends the address of the app as `Host`, like nginx. An app that builds URLs
+/// from `Host` names that address. A redirect to the public host stays, since other apps live there.
 #[tokio::test]
-async fn redirects_to_the_public_host_need_the_proxy_to_preserve_it() {
-    let upstream = upstream().await;
-    for (host, own_host, public_host) in [
-        (
-            HostBehaviour::Replace,
-            "/shop/app",
-            "http://app.example/app",
-        ),
-        (HostBehaviour::Preserve, "/shop/app", "/shop/app"),
+async fn an_absolute_redirect_is_the_apps_own_only_if_it_names_the_origin() {
+    let without = upstream().await;
+    let with = upstream_with_own_origin().await;
+    let public = "http://app.example/app";
+    for (host, upstream, own_host) in [
+        (HostBehaviour::Replace, &without, format!("{without}/app")),
+        (HostBehaviour::Replace, &with, "/shop/app".to_owned()),
+        (HostBehaviour::Preserve, &without, public.to_owned()),
+        (HostBehaviour::Preserve, &with, public.to_owned()),
     ] {
         let policy = ProxyPolicy::new().with_host_behaviour(host);
         let proxy = ReverseProxy::new("/", upstream.clone()).with_policy(policy);
         let gateway = boxed(StripPrefixLayer::new("/shop").layer(proxy));
-        for (path, expected) in [("/own-host", own_host), ("/public-host", public_host)] {
+        for (path, expected) in [("/own-host", &*own_host), ("/public-host", public)] {
             let visited = visit(&gateway, &format!("/shop{path}"), &[]).await;
-            assert_eq!(visited, expected, "{host:?}");
+            assert_eq!(visited, expected, "{host:?}: {path} of {upstream}");
         }
     }
 }

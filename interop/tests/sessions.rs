@@ -36,7 +36,7 @@ fn sessions() -> SessionManagerLayer<MemoryStore> {
     SessionManagerLayer::new(MemoryStore::default())
 }
 
-fn told_by_the_proxy(rewrite: &Rewrite) -> RootPathLayer {
+fn forwarded_by_the_proxy(rewrite: &Rewrite) -> RootPathLayer {
     let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
     let layer = RootPathLayer::new("").with_forwarded(forwarded);
     layer.rewrite(rewrite.clone())
@@ -86,24 +86,32 @@ impl Browser {
     }
 }
 
-/// In front of `RootPathLayer` nobody rewrites the cookie, since the layer of the sessions sets it.
+/// The layer of the sessions sets the cookie. Outside `RootPathLayer`, the cookie is not rewritten.
 #[tokio::test]
-async fn a_session_cookie_has_the_root_path_if_sessions_are_behind_the_layer() {
+async fn a_session_cookie_has_the_root_path_if_sessions_are_inside_the_layer() {
     let root_path = || RootPathLayer::new("/api/v1").rewrite(Rewrite::all());
-    let told = || told_by_the_proxy(&Rewrite::redirects().set_cookie_path());
-    let behind = ServiceBuilder::new().layer(root_path()).layer(sessions());
-    let in_front = ServiceBuilder::new().layer(sessions()).layer(root_path());
-    let behind = behind.service(app());
-    let in_front = in_front.service(app());
-    let routed_behind = app().layer(sessions()).layer(told());
-    let routed_in_front = app().layer(told()).layer(sessions());
+    let forwarded = || forwarded_by_the_proxy(&Rewrite::redirects().set_cookie_path());
+    let inside = |layer: RootPathLayer| {
+        let builder = ServiceBuilder::new().layer(layer).layer(sessions());
+        builder.service(app())
+    };
+    let outside = |layer: RootPathLayer| {
+        let builder = ServiceBuilder::new().layer(sessions()).layer(layer);
+        builder.service(app())
+    };
+    let unstripped = || root_path().strip_if_present();
+    let routed_inside = app().layer(sessions()).layer(forwarded());
+    let routed_outside = app().layer(forwarded()).layer(sessions());
     for (app, expected) in [
-        (BoxCloneSyncService::new(behind.clone()), "; Path=/api/v1"),
-        (published("/api/v1", behind), "; Path=/api/v1"),
-        (published("/api/v1", routed_behind), "; Path=/api/v1"),
-        (BoxCloneSyncService::new(in_front.clone()), "; Path=/"),
-        (published("/api/v1", in_front), "; Path=/"),
-        (published("/api/v1", routed_in_front), "; Path=/"),
+        (
+            BoxCloneSyncService::new(inside(unstripped())),
+            "; Path=/api/v1",
+        ),
+        (published("/api/v1", inside(root_path())), "; Path=/api/v1"),
+        (published("/api/v1", routed_inside), "; Path=/api/v1"),
+        (BoxCloneSyncService::new(outside(unstripped())), "; Path=/"),
+        (published("/api/v1", outside(root_path())), "; Path=/"),
+        (published("/api/v1", routed_outside), "; Path=/"),
     ] {
         let mut browser = Browser::default();
         // What ends a session has to name the path that it was begun with.
@@ -134,7 +142,7 @@ async fn sessions_at_two_prefixes_are_two_if_the_path_is_rewritten() {
         // Each app forgets the session that the other one has never heard of.
         (&Rewrite::redirects(), false, ["1", "2", "1", "2", "1"]),
     ] {
-        let with = |sessions| app().layer(sessions).layer(told_by_the_proxy(rewrite));
+        let with = |sessions| app().layer(sessions).layer(forwarded_by_the_proxy(rewrite));
         let (of_a, of_another) = (sessions(), sessions());
         let of_b = if is_one_app { of_a.clone() } else { of_another };
         let a = &published("/a", with(of_a));
@@ -146,7 +154,31 @@ async fn sessions_at_two_prefixes_are_two_if_the_path_is_rewritten() {
     }
 }
 
-/// Of cookies with one name a browser sends all whose paths fit, and tower-sessions takes the one
+/// A browser matches the `Path` of a cookie byte for byte (RFC 6265, section 5.1.4). The mount of a
+/// tenant is kept as the client wrote it, so the sessions of tenants come back and stay apart.
+#[tokio::test]
+async fn each_tenant_has_a_session_that_comes_back() {
+    let tenants = ["alice%40example.com", "alice@example.com"];
+    let tenants = tenants.into_iter().chain(["c%23", "ac%2Fme", "50%25"]);
+    let tenant = app().layer(sessions()).layer(RootPathLayer::nested());
+    let app = Router::new().nest("/t/{tenant}", tenant);
+    let app = published(
+        "/api/v1",
+        app.layer(forwarded_by_the_proxy(&Rewrite::all())),
+    );
+    let mut browser = Browser::default();
+    for expected in ["1", "2"] {
+        for tenant in tenants.clone() {
+            let mount = format!("/api/v1/t/{tenant}");
+            let (count, set) = browser.visit(&app, &format!("{mount}/count")).await;
+            assert_eq!(count, expected, "{tenant}: {set:?}");
+            let path = format!("; Path={mount};");
+            assert!(format!("{};", set.concat()).contains(&path), "{set:?}");
+        }
+    }
+}
+
+/// Of cookies with one name a browser sends all whose paths match, and tower-sessions uses the one
 /// with the shortest path.
 #[tokio::test]
 async fn a_sub_app_shares_the_sessions_around_it_or_has_some_with_a_name_of_their_own() {
@@ -159,7 +191,10 @@ async fn a_sub_app_shares_the_sessions_around_it_or_has_some_with_a_name_of_thei
     ] {
         let shop = shop.layer(RootPathLayer::nested());
         let app = app().nest("/shop", shop).layer(sessions());
-        let app = &published("/api/v1", app.layer(told_by_the_proxy(&Rewrite::all())));
+        let app = &published(
+            "/api/v1",
+            app.layer(forwarded_by_the_proxy(&Rewrite::all())),
+        );
         let [page, in_shop] = [(app, "/api/v1/count"), (app, "/api/v1/shop/count")];
         let mut browser = Browser::default();
         let pages = [page, page, in_shop, in_shop, page];

@@ -1,5 +1,5 @@
-//! The service of `proto/echo.proto`, and how to ask it.
-#![allow(dead_code, unreachable_pub)] // Each test takes its part.
+//! The service of `proto/echo.proto`, and how to call it.
+#![allow(dead_code, unreachable_pub)] // No test uses everything.
 
 use futures_util::{stream, Stream, StreamExt};
 use std::{
@@ -36,19 +36,19 @@ pub use generated::{
     Message,
 };
 
-/// What `proto/` is compiled to.
+/// The compiled `proto/`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
-/// To be told this: fails, with details.
+/// On this text, a call fails, with details.
 pub const FAIL: &str = "fail";
-/// To be told this: never answers.
+/// On this text, a call never ends.
 pub const WAIT: &str = "wait";
 
-/// Says what it hears, and which root path it is told. Metadata `x-echo…` comes back, initially and
+/// Answers with what it receives, and with the root path that it sees. Metadata `x-echo…` comes back, initially and
 /// with the trailers of a stream.
 #[derive(Clone, Debug, Default)]
 pub struct Echo {
-    /// Told when a call is dropped that was not finished.
+    /// Notified when a call is dropped before it is finished.
     pub abandoned: Arc<Notify>,
 }
 
@@ -120,7 +120,7 @@ impl Echo {
 /// The root path in a request's extensions.
 pub fn root_path(extensions: &Extensions) -> String {
     let root_path = extensions.get::<RootPath>();
-    root_path.map_or_else(|| "nobody told it".to_owned(), ToString::to_string)
+    root_path.map_or_else(|| "no root path".to_owned(), ToString::to_string)
 }
 
 struct Call {
@@ -193,7 +193,7 @@ pub fn say(text: &str) -> Message {
     }
 }
 
-/// A stream of messages that are said one by one.
+/// A stream of messages that are sent one by one.
 pub fn saying() -> (mpsc::UnboundedSender<Message>, impl Stream<Item = Message>) {
     let (sender, mut messages) = mpsc::unbounded_channel();
     (sender, stream::poll_fn(move |cx| messages.poll_recv(cx)))
@@ -255,17 +255,17 @@ async fn next(answers: &mut Streaming<Message>, way: &str) -> Option<Message> {
     message.unwrap_or_else(|status| panic!("{way}: {status:?}"))
 }
 
-/// A port of its own.
+/// Listens on a free port.
 pub async fn listen() -> (SocketAddr, TcpIncoming) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     (listener.local_addr().unwrap(), TcpIncoming::from(listener))
 }
 
-/// A server that ends with this.
+/// A running server. Dropping it stops the server.
 pub struct Serving(JoinHandle<()>);
 
 impl Serving {
-    /// Starts what serves until it is dropped.
+    /// Starts the server.
     pub fn start<E: fmt::Debug>(
         server: impl Future<Output = Result<(), E>> + Send + 'static,
     ) -> Self {

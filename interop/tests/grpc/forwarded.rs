@@ -1,4 +1,4 @@
-//! Root paths that a proxy tells to tonic, and whose word counts.
+//! Root paths that a proxy sends to tonic, and which proxies are trusted.
 
 use super::*;
 use futures_util::stream;
@@ -18,8 +18,13 @@ use tonic::{
 use tower::{service_fn, util::MapRequestLayer};
 use tower_root_path::{ForwardedPrefix, TrustedProxies};
 
-/// Trusts those at `peers`.
+/// Trusts the proxies at `peers`, and takes requests with the prefix and without.
 fn layer(peers: &str) -> RootPathLayer {
+    layer_without_stripping(peers).strip_if_present()
+}
+
+/// The same for a proxy that strips.
+fn layer_without_stripping(peers: &str) -> RootPathLayer {
     let peers = match peers {
         "all" => TrustedProxies::all(),
         peers => peers.parse().unwrap(),
@@ -27,36 +32,37 @@ fn layer(peers: &str) -> RootPathLayer {
     RootPathLayer::new("/configured").with_forwarded(ForwardedPrefix::x_forwarded_prefix(peers))
 }
 
-/// Calls twice, as a proxy does that strips `/told` and as one that does not, and tells which root
-/// path the service is told.
-async fn told(channel: &Channel, way: &str) -> String {
-    let mut told = Vec::new();
-    for prefix in ["", "/told"] {
+/// Calls twice, as a proxy does that strips `/forwarded` and as one that passes it on. Returns the
+/// root paths that the service sees.
+async fn seen(channel: &Channel, way: &str) -> String {
+    let mut seen = Vec::new();
+    for prefix in ["", "/forwarded"] {
         let mut request = Request::new(say("one"));
-        let told_by_proxy = "/told".parse().unwrap();
+        let forwarded = "/forwarded".parse().unwrap();
         request
             .metadata_mut()
-            .insert("x-forwarded-prefix", told_by_proxy);
+            .insert("x-forwarded-prefix", forwarded);
         let mut client = EchoClient::new(AddPrefix::new(channel.clone(), prefix));
         match client.unary(request).await {
             Ok(response) => {
                 let vary = response.metadata().get("vary");
                 assert_eq!(vary.unwrap(), "x-forwarded-prefix", "{way}");
-                told.push(response.into_inner().root_path);
+                seen.push(response.into_inner().root_path);
             }
             Err(status) => {
                 assert_eq!(status.code(), Code::Unimplemented, "{way}: {status:?}");
-                told.push("not found".to_owned());
+                seen.push("not found".to_owned());
             }
         }
     }
-    told.join(", then ")
+    seen.join(", then ")
 }
 
-const BELIEVED: &str = "/told, then /told";
-const NOT_BELIEVED: &str = "/configured, then not found";
+const TRUSTED: &str = "/forwarded, then /forwarded";
+const NOT_STRIPPED: &str = "/forwarded, then not found";
+const NOT_TRUSTED: &str = "/configured, then not found";
 
-/// A guard for the extensions which a request has if it comes by such a connection.
+/// Asserts that requests have the extensions of such a connection.
 fn comes_by(
     has: fn(&Extensions) -> bool,
 ) -> InterceptorLayer<impl tonic::service::Interceptor + Clone> {
@@ -68,10 +74,12 @@ fn comes_by(
 
 #[tokio::test]
 async fn the_peer_of_tcp_is_known() {
-    for (peers, expected) in [
-        ("127.0.0.1", BELIEVED),
-        ("10.0.0.0/8", NOT_BELIEVED),
-        ("all", BELIEVED),
+    for (peers, layer, expected) in [
+        ("127.0.0.1", layer as fn(&str) -> _, TRUSTED),
+        ("10.0.0.0/8", layer, NOT_TRUSTED),
+        ("all", layer, TRUSTED),
+        ("127.0.0.1", layer_without_stripping, NOT_STRIPPED),
+        ("10.0.0.0/8", layer_without_stripping, NOT_TRUSTED),
     ] {
         let (addr, incoming) = listen().await;
         let server = Server::builder()
@@ -81,14 +89,14 @@ async fn the_peer_of_tcp_is_known() {
             .layer(layer(peers))
             .add_service(EchoServer::new(Echo::default()));
         let _server = Serving::start(server.serve_with_incoming(incoming));
-        assert_eq!(told(&connect(addr).await, peers).await, expected, "{peers}");
+        assert_eq!(seen(&connect(addr).await, peers).await, expected, "{peers}");
     }
 }
 
 type Passes = fn(http::Request<Body>) -> http::Request<Body>;
 
-/// What `layer` believes of a peer that comes by TLS, where requests go through `passes` first.
-async fn told_by_tls(passes: Passes, layer: RootPathLayer) -> String {
+/// What the service sees with `layer` if the peer connects by TLS. Requests pass `passes` first.
+async fn seen_by_tls(passes: Passes, layer: RootPathLayer) -> String {
     let names = ["localhost".to_owned()];
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
     let identity = Identity::from_pem(cert.pem(), signing_key.serialize_pem());
@@ -109,18 +117,18 @@ async fn told_by_tls(passes: Passes, layer: RootPathLayer) -> String {
         .domain_name("localhost");
     let endpoint = Endpoint::from_shared(format!("https://{addr}")).unwrap();
     let channel = endpoint.tls_config(tls).unwrap().connect().await.unwrap();
-    told(&channel, "tls").await
+    seen(&channel, "tls").await
 }
 
 #[tokio::test]
 async fn the_peer_of_tls_is_known() {
-    for (peers, expected) in [("127.0.0.1", BELIEVED), ("10.0.0.0/8", NOT_BELIEVED)] {
-        let told = told_by_tls(|request| request, layer(peers)).await;
-        assert_eq!(told, expected, "{peers}");
+    for (peers, expected) in [("127.0.0.1", TRUSTED), ("10.0.0.0/8", NOT_TRUSTED)] {
+        let seen = seen_by_tls(|request| request, layer(peers)).await;
+        assert_eq!(seen, expected, "{peers}");
     }
 }
 
-/// Of TLS streams that tonic is given, it tells no `TcpConnectInfo`.
+/// For TLS streams that the app accepts itself, tonic has no `TcpConnectInfo`.
 #[tokio::test]
 async fn the_peer_of_a_given_tls_stream_is_known_by_a_function() {
     let given: Passes = |mut request| {
@@ -128,21 +136,23 @@ async fn the_peer_of_a_given_tls_stream_is_known_by_a_function() {
         request
     };
     let unknown = layer("127.0.0.1");
-    assert_eq!(told_by_tls(given, unknown).await, NOT_BELIEVED);
-    for (peers, expected) in [("127.0.0.1", BELIEVED), ("10.0.0.0/8", NOT_BELIEVED)] {
+    assert_eq!(seen_by_tls(given, unknown).await, NOT_TRUSTED);
+    for (peers, expected) in [("127.0.0.1", TRUSTED), ("10.0.0.0/8", NOT_TRUSTED)] {
         let forwarded = ForwardedPrefix::x_forwarded_prefix(peers.parse().unwrap());
         let forwarded = forwarded.peer_addr(|extensions| {
             let info = extensions.get::<TlsConnectInfo<TcpConnectInfo>>()?;
             Some(info.get_ref().remote_addr()?.ip())
         });
-        let known = RootPathLayer::new("/configured").with_forwarded(forwarded);
-        assert_eq!(told_by_tls(given, known).await, expected, "{peers}");
+        let known = RootPathLayer::new("/configured")
+            .strip_if_present()
+            .with_forwarded(forwarded);
+        assert_eq!(seen_by_tls(given, known).await, expected, "{peers}");
     }
 }
 
 #[tokio::test]
 async fn the_peer_of_a_unix_socket_is_not_known() {
-    for (peers, expected) in [("0.0.0.0/0, ::/0", NOT_BELIEVED), ("all", BELIEVED)] {
+    for (peers, expected) in [("0.0.0.0/0, ::/0", NOT_TRUSTED), ("all", TRUSTED)] {
         let name = format!("interop-{}-{}.sock", process::id(), peers.len());
         // The directory of the build may have too long a path for a socket.
         let path = env::temp_dir().join(name);
@@ -167,6 +177,6 @@ async fn the_peer_of_a_unix_socket_is_not_known() {
         let endpoint = Endpoint::from_static("http://localhost");
         let channel = endpoint.connect_with_connector(connector).await.unwrap();
         fs::remove_file(&path).unwrap();
-        assert_eq!(told(&channel, peers).await, expected, "{peers}");
+        assert_eq!(seen(&channel, peers).await, expected, "{peers}");
     }
 }

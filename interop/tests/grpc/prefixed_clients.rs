@@ -48,9 +48,9 @@ pub(super) async fn serve(router: Router) -> (SocketAddr, Serving) {
 #[tokio::test]
 async fn a_client_of_tonic_or_of_hyper_finds_the_service_behind_a_gateway() {
     let (addr, incoming) = listen().await;
-    let told = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
     let server = Server::builder()
-        .layer(RootPathLayer::new("").with_forwarded(told))
+        .layer(RootPathLayer::new("").with_forwarded(forwarded))
         .add_service(EchoServer::new(Echo::default()));
     let _server = Serving::start(server.serve_with_incoming(incoming));
     let (gateway, _gateway) = start_gateway(addr).await;

@@ -4,6 +4,7 @@ use super::{
     process::{get_raw, root},
     server::{free_addr, Files, Server},
 };
+use axum::Router;
 use http::HeaderName;
 use std::{error::Error, fs, net::SocketAddr, path::PathBuf, process::Command};
 use tower_root_path::{ForwardedPrefix, Rewrite, RootPathLayer};
@@ -93,15 +94,28 @@ impl Config {
         (self.named_layer().layer)().expect("the layer is valid")
     }
 
+    /// `router` with that layer, placed as the first line says.
+    pub fn place(&self, router: Router) -> Router {
+        if self.first_line().ends_with(".wrap(router)") {
+            self.layer().wrap(router)
+        } else {
+            router.layer(self.layer())
+        }
+    }
+
+    /// The first line of the file.
+    pub fn first_line(&self) -> &str {
+        self.text.lines().next().unwrap_or_default()
+    }
+
     /// The flags with which `whoami` has that layer.
     pub fn flags(&self) -> Vec<&'static str> {
         self.named_layer().flags.split_whitespace().collect()
     }
 
     fn named_layer(&self) -> &'static NamedLayer {
-        let first_line = self.text.lines().next().unwrap_or_default();
         // The network of the pods in Kubernetes.
-        let first_line = first_line.replace("10.0.0.0/8", "127.0.0.1");
+        let first_line = self.first_line().replace("10.0.0.0/8", "127.0.0.1");
         let placed = without_white_space(first_line.trim_start_matches('#'));
         let code = layer_in_placement(&placed);
         LAYERS
@@ -257,12 +271,11 @@ const LAYERS: &[NamedLayer] = layers! {
 /// The layer in `router.layer(…)`, in `….wrap(router)` of a layer that strips, or, for gRPC, in
 /// `.layer(…)`.
 fn layer_in_placement(code: &str) -> Option<&str> {
-    let wrapped = code.strip_suffix(".wrap(router)");
+    if let Some(layer) = code.strip_suffix(".wrap(router)") {
+        return Some(layer).filter(|layer| layer.ends_with(".strip_if_present()"));
+    }
     let layered = code.strip_prefix("router").unwrap_or(code);
-    let layered = layered.strip_prefix(".layer(")?.strip_suffix(')');
-    wrapped
-        .filter(|layer| layer.ends_with(".strip_if_present()"))
-        .or(layered)
+    layered.strip_prefix(".layer(")?.strip_suffix(')')
 }
 
 /// `stringify!` may insert white space.
