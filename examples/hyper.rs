@@ -72,8 +72,7 @@ async fn main() {
 }
 
 async fn app(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
-    let root_path = request.extensions().get::<RootPath>();
-    let root_path = root_path.cloned().unwrap_or_default();
+    let root_path = RootPath::from_extensions(request.extensions());
     let response = match request.uri().path() {
         "/" => Response::builder()
             .status(StatusCode::SEE_OTHER)

@@ -32,21 +32,15 @@ mod imp {
     }
 
     impl Accounted {
-        /// Accounts for all that is removed from the original path.
-        pub(crate) fn extend(self, uri: &Uri, extensions: &Extensions) -> Self {
+        /// Accounts for all that is removed from the original path. References carry it as the mount
+        /// if `is_mount`, and otherwise the layer's own root path replaces it.
+        pub(crate) fn extend(self, uri: &Uri, extensions: &Extensions, is_mount: bool) -> Self {
             let removed = removed(uri, extensions);
+            let end = removed.map_or(self.end, |removed| removed.trim_end_matches('/').len());
             Self {
-                start: self.start,
-                end: removed.map_or(self.end, |removed| removed.trim_end_matches('/').len()),
+                start: if is_mount { self.start } else { end },
+                end,
                 segments: template(extensions).map_or(0, count),
-            }
-        }
-
-        /// The same, for a layer whose own root path replaces the mount: references do not carry it.
-        pub(crate) fn without_mount(self) -> Self {
-            Self {
-                start: self.end,
-                ..self
             }
         }
     }
@@ -146,11 +140,7 @@ mod imp {
     pub(crate) struct Accounted;
 
     impl Accounted {
-        pub(crate) fn extend(self, _: &Uri, _: &Extensions) -> Self {
-            self
-        }
-
-        pub(crate) fn without_mount(self) -> Self {
+        pub(crate) fn extend(self, _: &Uri, _: &Extensions, _: bool) -> Self {
             self
         }
     }

@@ -149,32 +149,22 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     }
     let mount_len = mount.len;
     if inserts_inherited {
-        let accounted = if accounts {
-            let accounted = inherited
-                .accounted
-                .extend(request.uri(), request.extensions());
-            // A configured root path replaces the mount.
-            if config.nested {
-                accounted
-            } else {
-                accounted.without_mount()
-            }
-        } else {
-            inherited.accounted
-        };
+        let (uri, extensions) = (request.uri(), request.extensions());
         let inherited = Inherited {
             rewrite: rewrite.clone(),
-            accounted,
+            accounted: match accounts {
+                true => inherited.accounted.extend(uri, extensions, config.nested),
+                false => inherited.accounted,
+            },
             mount,
         };
         put(request.extensions_mut(), inherited, has_outer);
     }
 
     // What a layer without a root path and a setting of its own leaves, the outer layers rewrite.
-    let base = if adds || config.rewrite.is_some() {
-        Base::new(root_path, mount_len, unusual)
-    } else {
-        Base::new(RootPath::EMPTY, 0, unusual)
+    let base = match adds || config.rewrite.is_some() {
+        true => Base::new(root_path, mount_len, unusual),
+        false => Base::new(RootPath::EMPTY, 0, unusual),
     };
     OnResponse::new(config, rewrite, base, is_unstripped)
 }

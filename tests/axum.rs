@@ -710,7 +710,7 @@ async fn connect_info_tells_the_peer() {
         )
     };
     let request =
-        "GET /app HTTP/1.1\r\nhost: x\r\nx-forwarded-prefix: /told\r\nconnection: close\r\n\r\n";
+        "GET /app HTTP/1.1\r\nhost: x\r\nx-forwarded-prefix: /fwd\r\nconnection: close\r\n\r\n";
 
     let wrapped = layer()
         .wrap(app())
@@ -718,7 +718,7 @@ async fn connect_info_tells_the_peer() {
     let (addr, _server) = serve(wrapped).await;
     assert!(support::axum::raw(addr, request)
         .await
-        .ends_with("/told 127.0.0.1"));
+        .ends_with("/fwd 127.0.0.1"));
 
     let around = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(
         layer().layer(app()),
@@ -726,7 +726,7 @@ async fn connect_info_tells_the_peer() {
     let (addr, _server) = serve(around).await;
     assert!(support::axum::raw(addr, request)
         .await
-        .ends_with("/told 127.0.0.1"));
+        .ends_with("/fwd 127.0.0.1"));
 
     let without = layer().wrap(Router::new().route("/app", get(show)));
     let (addr, _server) = serve(without.into_make_service()).await;

@@ -511,10 +511,9 @@ async fn an_outer_layer_rewrites_what_an_inner_one_does_not() {
     );
 }
 
-/// The outermost layer says what means the app, the innermost one where the app is; one in the
-/// middle that has nothing to add makes neither forget.
+/// Also through a layer in the middle that adds nothing.
 #[tokio::test]
-async fn an_origin_of_the_outer_layer_counts_for_the_inner_app() {
+async fn an_own_origin_of_the_outer_layer_holds_in_the_inner_app() {
     let forwarded = || {
         let trusted = TrustedProxies::loopback();
         RootPathLayer::new("").with_forwarded(ForwardedPrefix::x_forwarded_prefix(trusted))

@@ -1,6 +1,5 @@
-//! Not cases but the properties. A rewritten reference leads where the original one led before the
-//! proxy came; resolved by the `url` crate, which knows nothing of this one. And what a client puts
-//! in front of a path, a gateway takes off again.
+//! Properties. A rewritten reference leads where the original one led without the proxy, as the `url`
+//! crate resolves it. A gateway strips what a client prepends.
 
 mod support;
 
@@ -17,12 +16,12 @@ const INTERNAL: &str = "http://internal.example:3000";
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
-        failure_persistence: None, // A message says it all.
+        failure_persistence: None, // The message has the case.
         ..ProptestConfig::with_cases(cases)
     }
 }
 
-/// What comes out if an app emits `reference`, behind a proxy that strips `root_path`.
+/// What `Location: reference` becomes, behind a proxy that strips `root_path`.
 fn rewritten(host: &'static str, root_path: &str, path: &str, reference: &str) -> String {
     let mut request = Request::get(path).body(()).unwrap();
     let host = HeaderValue::from_static(host);
@@ -35,7 +34,7 @@ fn rewritten(host: &'static str, root_path: &str, path: &str, reference: &str) -
 }
 
 fn segment() -> impl Strategy<Value = String> {
-    // Without dots alone, which climb where the app has no say.
+    // Without dot segments, which may leave the root path.
     prop_oneof![
         3 => select(&["a", "b", "api", "v1"][..]).prop_map(str::to_owned),
         1 => "[a-z0-9~!$&()*+=:@_-]{1,3}",
@@ -62,7 +61,7 @@ fn path_and_more() -> impl Strategy<Value = String> {
     })
 }
 
-/// What an app emits for a place in itself: in front of the path, and relative to the request.
+/// A reference to a path of the app: what is before the path, or relative to the request.
 #[derive(Clone, Debug)]
 enum Form {
     InFrontOfPath(&'static str),
@@ -203,18 +202,18 @@ proptest! {
         }
     }
 
-    /// The path that begins with `//` or `/\` is what the app echoes.
+    /// The app reflects a path that begins with `//` or `/\`.
     #[test]
-    fn an_echo_of_the_path_never_leads_away(
+    fn a_reflected_path_never_leads_away(
         root_path in prop_oneof![Just(String::new()), root_path()],
         slashes in "/[/\\\\][/\\\\]{0,3}",
         rest in "[a-z.@:?#/\\\\]{0,12}",
     ) {
-        let echo = format!("{slashes}{rest}");
-        let path = echo.split(['?', '#']).next().unwrap();
+        let reflected = format!("{slashes}{rest}");
+        let path = reflected.split(['?', '#']).next().unwrap();
         prop_assume!(Request::get(path).body(()).is_ok());
         let public = Url::parse(&format!("https://pub.example{root_path}/x")).unwrap();
-        let landed = public.join(&rewritten("pub.example", &root_path, path, &echo)).unwrap();
+        let landed = public.join(&rewritten("pub.example", &root_path, path, &reflected)).unwrap();
         prop_assert_eq!(landed.origin(), public.origin());
     }
 }

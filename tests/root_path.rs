@@ -27,7 +27,7 @@ fn a_configured_value_follows_the_grammar() {
 async fn a_forwarded_value_follows_the_grammar() {
     let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
     let layer = RootPathLayer::new("/fallback").with_forwarded(forwarded);
-    let mut told = 0;
+    let mut count = 0;
     for case in vectors("prefixes") {
         if case["can_be_a_header"] == false {
             continue;
@@ -41,9 +41,9 @@ async fn a_forwarded_value_follows_the_grammar() {
             "{}",
             case["id"]
         );
-        told += 1;
+        count += 1;
     }
-    assert!(told > 20);
+    assert!(count > 20);
 }
 
 #[test]

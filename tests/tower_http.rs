@@ -1,4 +1,4 @@
-//! tower-http's layers and services, in front of `RootPathLayer` and behind it.
+//! tower-http's layers and services, outside of `RootPathLayer` and inside it.
 
 mod support;
 
@@ -39,12 +39,12 @@ where
     BoxCloneSyncService::new(service.map_response(IntoResponse::into_response))
 }
 
-/// The app with the layer in front of the root path, and with the layer behind it.
+/// The app with the layer outside of the root path layer, and inside it.
 macro_rules! orders {
     ($root_path:expr, $layer:expr, $app:expr) => {{
-        let in_front = ServiceBuilder::new().layer($layer).layer($root_path);
-        let behind = ServiceBuilder::new().layer($root_path).layer($layer);
-        [boxed(in_front.service($app)), boxed(behind.service($app))]
+        let outside = ServiceBuilder::new().layer($layer).layer($root_path);
+        let inside = ServiceBuilder::new().layer($root_path).layer($layer);
+        [boxed(outside.service($app)), boxed(inside.service($app))]
     }};
 }
 
@@ -68,7 +68,7 @@ fn api_v1() -> RootPathLayer {
     RootPathLayer::new("/api/v1").strip_if_present()
 }
 
-fn told_by_the_proxy() -> RootPathLayer {
+fn forwarded() -> RootPathLayer {
     let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
     RootPathLayer::new("").with_forwarded(forwarded.peer_addr(|_| Some(Ipv4Addr::LOCALHOST.into())))
 }
@@ -77,15 +77,15 @@ async fn location(app: &Boxed, uri: &str) -> HeaderValue {
     fetch(app.clone(), uri).await.headers()["location"].clone()
 }
 
-/// In front it logs what goes over the wire, behind what the app sees and emits.
+/// Outside the layer it logs what goes over the wire, inside what the app sees and emits.
 #[tokio::test]
-async fn trace_logs_the_public_side_in_front_and_the_side_of_the_app_behind() {
+async fn trace_logs_the_public_side_outside_and_the_side_of_the_app_inside() {
     let log = Arc::new(Mutex::new(Vec::new()));
     let [requests, responses] = [log.clone(), log.clone()];
     let trace = TraceLayer::new_for_http()
         .make_span_with(move |request: &Request| {
-            let root_path = request.extensions().get::<RootPath>().cloned();
-            let line = format!("{}: {}", root_path.unwrap_or_default(), request.uri());
+            let root_path = RootPath::from_extensions(request.extensions());
+            let line = format!("{root_path}: {}", request.uri());
             requests.lock().unwrap().push(line.parse().unwrap());
             tracing::Span::none()
         })
@@ -93,10 +93,10 @@ async fn trace_logs_the_public_side_in_front_and_the_side_of_the_app_behind() {
             let location = response.headers()["location"].clone();
             responses.lock().unwrap().push(location);
         });
-    let [in_front, behind] = orders!(api_v1(), trace.clone(), app());
+    let [outside, inside] = orders!(api_v1(), trace.clone(), app());
     for uri in ["/login", "/api/v1/login"] {
         let public = [&*format!(": {uri}"), "/api/v1/app"];
-        for (service, logged) in [(&in_front, public), (&behind, ["/api/v1: /login", "/app"])] {
+        for (service, logged) in [(&outside, public), (&inside, ["/api/v1: /login", "/app"])] {
             assert_eq!(location(service, uri).await, "/api/v1/app");
             assert_eq!(log.lock().unwrap().split_off(0), logged, "{uri}");
         }
@@ -125,11 +125,11 @@ async fn normalized_paths_are_stripped_and_routed_in_either_order() {
     }
 }
 
-/// What normalizes sees one path: the client's in front, the app's behind.
+/// What normalizes sees one path: the client's outside, the app's inside.
 #[tokio::test]
 async fn doubled_slashes_are_normalized_on_one_side_of_the_root_path_or_by_two_layers_on_both() {
     let trim = NormalizePathLayer::trim_trailing_slash();
-    let [in_front, behind] = orders!(api_v1(), trim, app());
+    let [outside, inside] = orders!(api_v1(), trim, app());
     let both = boxed((trim, api_v1(), trim).layer(app()));
     for (uri, statuses) in [
         ("//app", [200, 200, 200]),
@@ -137,7 +137,7 @@ async fn doubled_slashes_are_normalized_on_one_side_of_the_root_path_or_by_two_l
         ("/api/v1//app", [404, 200, 200]),
         ("//api/v1//app//", [404, 404, 200]),
     ] {
-        for (service, status) in [&in_front, &behind, &both].into_iter().zip(statuses) {
+        for (service, status) in [&outside, &inside, &both].into_iter().zip(statuses) {
             let response = fetch(service.clone(), uri).await;
             assert_eq!(response.status(), status, "{uri} of {statuses:?}");
         }
@@ -149,12 +149,12 @@ async fn compressed_bodies_and_cors_pass_and_vary_names_all_that_counts() {
     let origin = HeaderValue::from_static("https://a.example");
     let cors = CorsLayer::new().allow_origin([origin.clone()]);
     let layer = (CompressionLayer::new(), cors);
-    for service in orders!(told_by_the_proxy(), &layer, app()) {
+    for service in orders!(forwarded(), &layer, app()) {
         let send = |uri| {
             let request = Request::get(uri)
                 .header("accept-encoding", "gzip")
                 .header("origin", &origin)
-                .header("x-forwarded-prefix", "/told");
+                .header("x-forwarded-prefix", "/fwd");
             service.clone().oneshot(request.body("".into()).unwrap())
         };
         let response = send("/files/dir/").await.unwrap();
@@ -168,7 +168,7 @@ async fn compressed_bodies_and_cors_pass_and_vary_names_all_that_counts() {
         assert_eq!(body.unwrap()[..2], [0x1f, 0x8b], "the magic of gzip");
 
         let redirect = send("/files/dir").await.unwrap();
-        assert_eq!(redirect.headers()["location"], "/told/files/dir/");
+        assert_eq!(redirect.headers()["location"], "/fwd/files/dir/");
     }
 }
 
@@ -177,8 +177,8 @@ async fn compressed_bodies_and_cors_pass_and_vary_names_all_that_counts() {
 async fn a_header_that_a_layer_sets_is_rewritten_only_behind() {
     let set = SetResponseHeaderLayer::overriding(LINK, HeaderValue::from_static("</a.css>"));
     let root_path = api_v1().rewrite(Rewrite::all());
-    let [in_front, behind] = orders!(&root_path, &set, app());
-    for (service, expected) in [(in_front, "</a.css>"), (behind, "</api/v1/a.css>")] {
+    let [outside, inside] = orders!(&root_path, &set, app());
+    for (service, expected) in [(outside, "</a.css>"), (inside, "</api/v1/a.css>")] {
         assert_eq!(fetch(service, "/app").await.headers()["link"], expected);
     }
 }
@@ -215,14 +215,14 @@ async fn follow(client: &Boxed, path: &str) -> String {
 async fn a_client_that_follows_redirects_ends_at_the_public_page() {
     let app = app().route("/chain", redirect("/login"));
     let follows = FollowRedirectLayer::new();
-    let published = told_by_the_proxy().layer(app.clone());
+    let published = forwarded().layer(app.clone());
     let gateway = |prefix| (&follows, StripPrefixLayer::new(prefix)).layer(published.clone());
-    let [in_front, behind] = orders!(api_v1(), &follows, app.clone());
+    let [outside, inside] = orders!(api_v1(), &follows, app.clone());
     for (client, requested, root_path) in [
         (boxed(gateway("/shop")), "/shop", "/shop"),
         (boxed(gateway("/shop/eu")), "/shop/eu", "/shop/eu"),
-        (in_front.clone(), "/api/v1", "/api/v1"),
-        (in_front, "", "/api/v1"),
+        (outside.clone(), "/api/v1", "/api/v1"),
+        (outside, "", "/api/v1"),
     ] {
         let page = &*format!("/app: {root_path} /app");
         for (path, landed) in [
@@ -240,7 +240,7 @@ async fn a_client_that_follows_redirects_ends_at_the_public_page() {
         ("/chain", "/app: /api/v1 /app"),
         ("/files/dir", "/api/v1/files/dir/: nothing"),
     ] {
-        let ended = follow(&behind, &format!("/api/v1{path}")).await;
+        let ended = follow(&inside, &format!("/api/v1{path}")).await;
         assert_eq!(ended, format!("http://app.example{landed}"));
     }
 }

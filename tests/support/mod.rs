@@ -92,12 +92,12 @@ where
         .into_body()
 }
 
-/// The root path that an app sees in `request`; `None` if nobody told one.
+/// The root path that an app sees in `request`; `None` if no layer set one.
 pub fn root_path(request: &Request<()>) -> Option<&str> {
     Some(request.extensions().get::<RootPath>()?.as_str())
 }
 
-/// Sends `request` to an app behind `layer` that emits `lines`, and gives what comes out.
+/// Sends `request` to an app behind `layer` that emits `lines`, and returns the response headers.
 pub async fn emitted<L>(
     layer: L,
     request: Request<()>,
