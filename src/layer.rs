@@ -189,8 +189,8 @@ impl RootPathLayer {
     /// The path is compared as raw bytes, case-sensitively, at a segment boundary. Its rest stays as
     /// it is. Only the first slash is supplied if the rest has none.
     ///
-    /// In axum, use `wrap`, since [`Router::layer`] runs after routing: after routing, the layer
-    /// never strips.
+    /// In axum, use `wrap`, since [`Router::layer`] runs after routing: after axum has routed, the
+    /// layer never strips. This includes a router of another framework inside an axum router.
     ///
     /// ```
     /// use http::{Request, Response};
