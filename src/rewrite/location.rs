@@ -116,7 +116,7 @@ impl Base {
         let (outer, mount) = root_path.split_at(self.mount_at);
         let carries =
             |prefix: &str| !prefix.is_empty() && uri::missing_prefix(prefix, rest).is_empty();
-        if carries(mount) {
+        if self.mount_at > 0 && carries(mount) {
             return outer;
         }
         let unusual = self.unusual.as_ref();
