@@ -82,7 +82,7 @@ impl RootPathLayer {
     /// the [grammar](RootPath#grammar) refuses are percent-encoded. (Browsers do not send cookies
     /// back that were set for such a mount.) A mount with a dot segment or an empty segment, or one
     /// that makes the root path too long, counts as none. So does a mount with path parameters after
-    /// an empty segment.
+    /// an empty segment, or if middleware inside the outer router has changed the path.
     ///
     /// Each mount counts once, however many of these layers there are, and wherever the outer
     /// [`RootPathLayer`] is placed. Inside a nested router, `RootPathLayer::new` replaces the mount

@@ -83,7 +83,7 @@ impl Config {
 impl RootPathLayer {
     /// Sets the root path to `root_path`: `""` or `/seg…`, by the [grammar](RootPath#grammar).
     ///
-    /// With `""` or `"/"`, requests and responses pass unchanged. Only a `Location`,
+    /// With `""` or `"/"` and no other setting, requests and responses pass unchanged. Only a `Location`,
     /// `Content-Location` or `Refresh` that [reflects](Rewrite#reflected-paths) a request path such
     /// as `//evil.example` is made harmless.
     ///
@@ -187,10 +187,11 @@ impl RootPathLayer {
     /// receive `/api/v1/admin` and, if the layer strips, serve `/admin`.
     ///
     /// The path is compared as raw bytes, case-sensitively, at a segment boundary. Its rest stays as
-    /// it is. Only the first slash is supplied if the rest has none.
+    /// it is; if it has no leading slash, one is added.
     ///
-    /// In axum, use `wrap`, since [`Router::layer`] runs after routing: after axum has routed, the
-    /// layer never strips. This includes a router of another framework inside an axum router.
+    /// In axum, use `wrap` (feature `axum`): [`Router::layer`] runs after routing, and there the layer
+    /// does not strip, nor in a router of another framework inside an axum router. Without the
+    /// feature `axum` the layer cannot detect this.
     ///
     /// ```
     /// use http::{Request, Response};

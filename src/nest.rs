@@ -46,7 +46,7 @@ mod imp {
     }
 
     /// Finds the mount of the routers around a layer beyond what is accounted for; `None` if there
-    /// is none, or if middleware has changed the path so that the mount cannot be found.
+    /// is none, or if the values of its path parameters are not known.
     pub(crate) fn mount<'a>(
         uri: &Uri,
         extensions: &'a Extensions,
@@ -55,22 +55,29 @@ mod imp {
         let template = template(extensions)?;
         let segments = count(template).checked_sub(accounted.segments)?;
         let template = last_segments(template, segments)?;
-        let Some(removed) = removed(uri, extensions) else {
-            let is_literal = !template.contains('{');
-            return is_literal.then_some(Mount {
-                own: template,
-                whole: template,
-            });
+        let removed = removed(uri, extensions);
+        let own = if template.contains('{') {
+            with_values(removed?, accounted, template)?
+        } else {
+            template
         };
-        let mut own = removed.get(accounted.end..)?;
+        let whole = removed.and_then(|removed| removed.get(accounted.start..));
+        let whole = whole.map(|whole| whole.trim_end_matches('/'));
+        Some(Mount {
+            own,
+            whole: whole.filter(|whole| whole.ends_with(own)).unwrap_or(own),
+        })
+    }
+
+    /// The part of `removed` beyond what is accounted for, if it has the form of `template`.
+    fn with_values<'a>(removed: &'a str, accounted: Accounted, template: &str) -> Option<&'a str> {
         // Of `/sub//x`, axum removes `/sub/`. So after a doubled slash, or an empty parameter, the
         // value of a parameter is not known.
-        if removed.contains("//") && template.contains('{') {
+        if removed.contains("//") {
             return None;
         }
-        if count(own) > segments && own.starts_with("//") {
-            own = &own[1..];
-        }
+        let segments = count(template);
+        let mut own = removed.get(accounted.end..)?;
         if count(own) > segments {
             own = own.strip_suffix('/').unwrap_or(own);
         }
@@ -78,9 +85,7 @@ mod imp {
         if accounted.end == 0 {
             own = last_segments(own, segments)?;
         }
-        let end = removed.len() - usize::from(removed.ends_with('/') && !own.ends_with('/'));
-        let whole = removed.get(accounted.start..end)?;
-        (count(own) == segments && matches(own, template)).then_some(Mount { own, whole })
+        (count(own) == segments && matches(own, template)).then_some(own)
     }
 
     /// Whether routers have removed a mount.

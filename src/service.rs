@@ -1,4 +1,4 @@
-//! The way of one request: [`on_request`], the app, [`OnResponse::apply`].
+//! Handles one request: [`on_request`], the app, [`OnResponse::apply`].
 
 use crate::{
     forwarded::Forwarded,
@@ -117,7 +117,6 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     let outer: Option<RootPath> = request.extensions().get().cloned();
     // Inserted only together with a `RootPath`, so an app with one layer needs one look-up.
     let inherited = outer.as_ref().and_then(|_| request.extensions().get());
-    let has_inherited = inherited.is_some();
     let inherited: Inherited = inherited.cloned().unwrap_or_default();
     let is_mounted = nest::is_mounted(request.extensions());
 
@@ -133,7 +132,11 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     };
     let own = &root_path.as_str()[outer_len..];
     let adds = !own.is_empty();
-    let mount = if adds { added.mount } else { inherited.mount };
+    let mount = if adds {
+        added.mount
+    } else {
+        inherited.mount.if_at_end_of(&root_path)
+    };
 
     let has_stripped = added.strips && adds && uri::strip_from(request.uri_mut(), own);
     let is_unstripped = WarnOnce::ENABLED
@@ -142,7 +145,7 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     let unusual = unusual(request, is_mounted, has_stripped, &mount);
 
     let accounts = is_mounted && (config.nested || adds) || has_stripped && config.wraps_router;
-    let inserts_inherited = accounts || config.rewrite.is_some() || adds && has_inherited;
+    let inserts_inherited = accounts || config.rewrite.is_some() || adds && has_outer;
     let rewrite = config.rewrite.clone().or(inherited.rewrite);
     if adds || inserts_inherited {
         put(request.extensions_mut(), root_path.clone(), has_outer);
@@ -161,7 +164,7 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
         put(request.extensions_mut(), inherited, has_outer);
     }
 
-    // What a layer without a root path and a setting of its own leaves, the outer layers rewrite.
+    // A layer that adds no root path and has no `Rewrite` leaves references to the outer layers.
     let base = match adds || config.rewrite.is_some() {
         true => Base::new(root_path, mount_len, unusual),
         false => Base::new(RootPath::EMPTY, 0, unusual),
@@ -169,7 +172,7 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     OnResponse::new(config, rewrite, base, is_unstripped)
 }
 
-/// What only an unusual request has.
+/// What only requests in a mount, in absolute-form or with a path that may be reflected need.
 #[inline]
 fn unusual<B>(
     request: &Request<B>,
@@ -203,6 +206,18 @@ struct CarriedMount {
     len: usize,
     /// As the client wrote it, if the root path has it percent-encoded.
     as_received: Option<Box<str>>,
+}
+
+impl CarriedMount {
+    /// Middleware may have replaced the root path that the mount was part of.
+    fn if_at_end_of(self, root_path: &RootPath) -> Self {
+        let root_path = root_path.as_str().as_bytes();
+        let at = root_path.len().checked_sub(self.len);
+        match at.and_then(|at| root_path.get(at)) {
+            Some(b'/') => self,
+            _ => Self::default(),
+        }
+    }
 }
 
 impl AddedRootPath {

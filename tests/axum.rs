@@ -319,6 +319,49 @@ async fn a_reference_with_the_mount_gets_the_outer_part_alone_whatever_layer_rew
     }
 }
 
+/// Middleware may replace the root path, which is a plain value.
+#[tokio::test]
+async fn a_root_path_that_middleware_inserts_is_taken_as_it_is() {
+    for inserted in ["/x", "/a/much/longer/root/path/than/the/mount", ""] {
+        let insert = tower::util::MapRequestLayer::new(move |mut request: Request| {
+            request
+                .extensions_mut()
+                .insert(RootPath::from_static(inserted));
+            request
+        });
+        let sub_app = app()
+            .layer(RootPathLayer::new("").rewrite(Rewrite::redirects()))
+            .layer(insert)
+            .layer(RootPathLayer::nested());
+        let app = Router::new().nest("/long-mount", sub_app);
+        let response = fetch(app, "/long-mount/login").await;
+        // The outer layer then sees a path of the mount, or one that it does not know.
+        let location = response.headers()[LOCATION].to_str().unwrap();
+        assert!(location.ends_with(&format!("{inserted}/app")), "{location}");
+    }
+}
+
+/// The path of such a mount is in the routes.
+#[tokio::test]
+async fn a_mount_without_parameters_is_known_after_doubled_slashes() {
+    use tower_http::normalize_path::NormalizePathLayer;
+
+    let leaf = || app().fallback(show).layer(RootPathLayer::nested());
+    let trimmed = NormalizePathLayer::trim_trailing_slash().layer(leaf());
+    let app = Router::new()
+        .nest_service("/t", Router::new().nest_service("/t", leaf()))
+        .nest_service("/sub/", leaf())
+        .nest_service("/a/b", trimmed);
+    for (uri, expected) in [
+        ("/t//t/x", "/t/t /x"),
+        ("/sub///x", "/sub /x"),
+        ("/a/b///x", "/a/b //x"),
+        ("/a/b/x//", "/a/b /x"),
+    ] {
+        assert_eq!(text(app.clone(), uri).await, expected, "{uri}");
+    }
+}
+
 #[tokio::test]
 async fn a_mount_that_counts_as_none_does_not_count_for_the_next_one() {
     let deep = app().layer(RootPathLayer::nested());

@@ -511,6 +511,22 @@ async fn an_outer_layer_rewrites_what_an_inner_one_does_not() {
     );
 }
 
+/// A layer that adds nothing rewrites as the outer layer would.
+#[tokio::test]
+async fn a_setting_of_an_inner_layer_without_a_root_path_changes_no_reference() {
+    let outer = || (RootPathLayer::new("/api"), RootPathLayer::new("/shop"));
+    for value in ["/shop/x", "/x", "/api/shop/x", "/api/x"] {
+        let inner = RootPathLayer::new("").rewrite(Rewrite::redirects());
+        let (api, shop) = outer();
+        let becomes = location((api, shop, inner), get("/x"), value).await;
+        assert_eq!(
+            becomes,
+            location(outer(), get("/x"), value).await,
+            "{value}"
+        );
+    }
+}
+
 /// Also through a layer in the middle that adds nothing.
 #[tokio::test]
 async fn an_own_origin_of_the_outer_layer_holds_in_the_inner_app() {

@@ -12,7 +12,7 @@ use axum::{
 use futures_util::FutureExt;
 use http::{
     header::{CACHE_CONTROL, LOCATION},
-    HeaderValue, Request, Response,
+    HeaderMap, HeaderValue, Request, Response,
 };
 use std::{
     convert::Infallible,
@@ -31,7 +31,7 @@ use tower_root_path::{ForwardedPrefix, RootPathLayer, TrustedProxies};
 /// 24 bytes, with the slash at the end that `NormalizePathLayer` trims.
 const UNSTRIPPED: &str = "/api/v1/users/42/?page=2";
 const STRIPPED: &str = "/users/42/?page=2";
-const PREFIX: &str = "/api/v1";
+pub(crate) const PREFIX: &str = "/api/v1";
 
 /// At most this share of `NormalizePathLayer`'s instructions, and this number of allocations.
 #[derive(Clone, Copy)]
@@ -168,14 +168,14 @@ pub(crate) fn find(name: &str) -> Case {
 }
 
 /// `layer` around `app`, and `app` alone.
-fn case<L, F>(name: &'static str, template: Template, app: F, layer: L) -> Case
+pub(crate) fn case<L, F>(name: &'static str, template: Template, app: F, layer: L) -> Case
 where
-    F: Fn(Request<()>) -> Ready<Result<Response<()>, Infallible>> + Copy + 'static,
+    F: Fn(Request<()>) -> Ready<Result<Response<()>, Infallible>> + Clone + 'static,
     L: Layer<ServiceFn<F>> + 'static,
     L::Service: Service<Request<()>, Response = Response<()>, Error: Debug>,
 {
     let template = Arc::new(template);
-    let same = Arc::clone(&template);
+    let (same_template, same_app) = (Arc::clone(&template), app.clone());
     Case {
         name,
         budget: None,
@@ -183,17 +183,18 @@ where
             send(
                 &template,
                 requests,
-                layer.layer(service_fn(app)),
+                layer.layer(service_fn(app.clone())),
                 |request| request,
             );
         }),
         without: Box::new(move |requests| {
-            send(&same, requests, service_fn(app), |request| request);
+            let service = service_fn(same_app.clone());
+            send(&same_template, requests, service, |request| request);
         }),
     }
 }
 
-fn ok(request: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
+pub(crate) fn ok(request: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
     drop(black_box(request));
     ready(Ok(Response::new(())))
 }
@@ -204,6 +205,18 @@ fn redirect(request: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
     let location = HeaderValue::from_static("/users/43/edit");
     response.headers_mut().insert(LOCATION, location);
     ready(Ok(response))
+}
+
+/// An app whose every response has these headers.
+pub(crate) fn responding(
+    headers: HeaderMap,
+) -> impl Fn(Request<()>) -> Ready<Result<Response<()>, Infallible>> + Clone {
+    move |request| {
+        drop(black_box(request));
+        let mut response = Response::new(());
+        response.headers_mut().clone_from(&headers);
+        ready(Ok(response))
+    }
 }
 
 /// The same by hand, as one would write it first.

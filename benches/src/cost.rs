@@ -49,17 +49,16 @@ pub(crate) fn print(check: bool) {
 }
 
 fn cost(case: &Case) -> Cost {
-    let cost = |tool: Tool| {
-        let per_request = |with_layer| {
-            let count = |requests| tool.count(case.name, with_layer, requests);
-            (count(SHORT + MORE) - count(SHORT)) / MORE as f64
-        };
-        per_request(true) - per_request(false)
-    };
+    let case = ["cost", case.name];
     Cost {
-        instructions: cost(CALLGRIND),
-        allocations: cost(MEMCHECK),
+        instructions: CALLGRIND.per_request(&case),
+        allocations: MEMCHECK.per_request(&case),
     }
+}
+
+/// Instructions of one request: of a case by its name, or of an axis by its name and a step.
+pub(crate) fn instructions(case: &[&str]) -> f64 {
+    CALLGRIND.per_request(case)
 }
 
 /// A tool of valgrind, and the words before and after the number that it prints.
@@ -78,8 +77,17 @@ const MEMCHECK: Tool = Tool {
 };
 
 impl Tool {
+    /// What the tool counts for one request, above what it counts without the layer.
+    fn per_request(&self, case: &[&str]) -> f64 {
+        let per_request = |with_layer| {
+            let count = |requests| self.count(case, with_layer, requests);
+            (count(SHORT + MORE) - count(SHORT)) / MORE as f64
+        };
+        per_request(true) - per_request(false)
+    }
+
     /// What the tool counts in a whole run of this program.
-    fn count(&self, case: &str, with_layer: bool, requests: usize) -> f64 {
+    fn count(&self, case: &[&str], with_layer: bool, requests: usize) -> f64 {
         let program = env::current_exe().expect("this program has a path");
         let mut valgrind = Command::new("valgrind");
         valgrind.arg(format!("--tool={}", self.name));
@@ -87,7 +95,7 @@ impl Tool {
             valgrind.arg("--callgrind-out-file=/dev/null");
         }
         valgrind.arg(program).arg("run");
-        valgrind.args([case, &requests.to_string()]);
+        valgrind.arg(requests.to_string()).args(case);
         if with_layer {
             valgrind.arg("--with-layer");
         }

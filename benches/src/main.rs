@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! cargo run --release -p benches -- cost
+//! cargo run --release -p benches -- growth
 //! ```
 
 mod cases;
 mod cost;
+mod growth;
 mod request;
 
 use clap::{Parser, Subcommand};
+use std::{error::Error, path::PathBuf};
 
 /// What the layers of tower-root-path cost
 #[derive(Parser)]
@@ -25,23 +28,44 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Send requests through one case: what `cost` runs under valgrind
+    /// How the instructions of one request grow with its size and with the configuration
+    Growth {
+        /// The plot to write
+        #[arg(long, default_value = "benches/growth.svg")]
+        plot: PathBuf,
+    },
+    /// Send requests through one case: what the others run under valgrind
     #[command(hide = true)]
     Run {
-        case: String,
         requests: usize,
-        #[arg(long)]
+        #[command(subcommand)]
+        case: CaseName,
+        #[arg(long, global = true)]
         with_layer: bool,
     },
 }
 
-fn main() {
+#[derive(Subcommand)]
+enum CaseName {
+    Cost { name: String },
+    Growth { axis: String, step: usize },
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
     match Args::parse().command {
         Command::Cost { check } => cost::print(check),
         Command::Run {
             case,
             requests,
             with_layer,
-        } => cases::find(&case).run(with_layer, requests),
+        } => {
+            let case = match case {
+                CaseName::Cost { name } => cases::find(&name),
+                CaseName::Growth { axis, step } => growth::find(&axis, step),
+            };
+            case.run(with_layer, requests);
+        }
+        Command::Growth { plot } => growth::print(&plot)?,
     }
+    Ok(())
 }

@@ -30,8 +30,17 @@ pub(crate) struct Template {
 impl Template {
     /// `GET uri` with ten headers and those of `more`.
     pub(crate) fn new(uri: &str, more: &[(&str, &str)]) -> Self {
-        let lines = HEADERS.iter().chain(more);
-        let buffer: Vec<&str> = lines.clone().map(|(_, value)| *value).collect();
+        Self::of(uri, HEADERS.iter().chain(more).copied())
+    }
+
+    /// `GET uri` with this many headers.
+    pub(crate) fn with_headers(uri: &str, count: usize) -> Self {
+        let names: Vec<_> = (0..count).map(|i| format!("x-header-{i}")).collect();
+        Self::of(uri, names.iter().map(|name| (&**name, "value")))
+    }
+
+    fn of<'a>(uri: &str, lines: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Self {
+        let buffer: Vec<&str> = lines.clone().map(|(_, value)| value).collect();
         let buffer = Bytes::from([uri, &buffer.concat()].concat());
         let mut rest = buffer.clone();
         let uri = rest.split_to(uri.len());

@@ -15,7 +15,7 @@ pub(crate) struct Base {
     unusual: Option<Box<Unusual>>,
 }
 
-/// What only an unusual request has.
+/// What only requests in a mount, in absolute-form or with a path that may be reflected need.
 #[derive(Debug, Default)]
 pub(crate) struct Unusual {
     /// Whether the request path, if the app reflects it, is a network-path reference.
@@ -173,8 +173,8 @@ fn path_in_app<'a>(reference: &'a [u8], base: &Base, own_origins: &[Origin]) -> 
 }
 
 impl RequestUrl {
-    /// The path, query and fragment of a reference to this very URL, give or take one trailing
-    /// slash and the query. `own` is the root path of the layer.
+    /// The path, query and fragment of a reference to this very URL, ignoring one trailing slash and
+    /// the query. `own` is the root path of the layer.
     fn path_of<'a>(&self, reference: &'a [u8], own: &str) -> Option<&'a [u8]> {
         let rest = reference.strip_prefix(self.uri.scheme_str()?.as_bytes())?;
         let rest = rest.strip_prefix(b"://")?;

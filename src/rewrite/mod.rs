@@ -28,7 +28,7 @@ use std::{error, fmt, ops::Range, sync::LazyLock};
 /// | `//other.example/x`, `https://other.example/x` | the same |
 /// | `https://app.example/auth/login`, the host of the request itself | the same: other apps may live there |
 /// | an [own origin](Self::own_origin), as in `http://127.0.0.1:3000/login` | `/api/v1/login` |
-/// | over HTTP/2, the URL of the request itself, give or take a trailing slash and the query | its path under `/api/v1` |
+/// | over HTTP/2, the URL of the request itself, ignoring a trailing slash and the query | its path under `/api/v1` |
 ///
 /// The result is always a path-absolute reference, which can contain neither a wrong scheme nor an
 /// internal host, and which proxies pass unchanged by default. Without a root path only own origins
@@ -43,7 +43,7 @@ use std::{error, fmt, ops::Range, sync::LazyLock};
 /// An app that redirects to the path of the request, for example to append a slash, makes
 /// `Location: //evil.example/` of a request for `//evil.example`, and browsers read a host in it
 /// ([RFC 3986, section 4.2]). If the request path, as it is or percent-decoded, begins with `//` or
-/// `/\`, such a reference is not a host: its leading slashes become one. In `Location`,
+/// `/\`, such a reference is not read as a host: its leading slashes become one. In `Location`,
 /// `Content-Location` and `Refresh` this holds with [`none`](Self::none) and without a root path
 /// too. A sub-app needs a nested layer of its own for this, since the outer layer sees another path.
 ///
