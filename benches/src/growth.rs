@@ -47,7 +47,9 @@ pub(crate) const AXES: &[Axis] = &[
         name: "request headers, forwarded prefix absent",
         steps: &[0, 1, 10, 25, 50, 100],
         case: |headers| {
-            let layer = RootPathLayer::new(PREFIX).with_forwarded(forwarded());
+            let layer = RootPathLayer::new(PREFIX)
+                .with_forwarded(forwarded())
+                .without_vary();
             case("", Template::with_headers("/x", headers), ok, layer)
         },
     },
@@ -106,7 +108,9 @@ pub(crate) const AXES: &[Axis] = &[
             let trusted: TrustedProxies = addrs.collect();
             let forwarded = ForwardedPrefix::x_forwarded_prefix(trusted);
             let forwarded = forwarded.peer_addr(|_| Some(Ipv4Addr::new(0, 0, 0, 0).into()));
-            let layer = RootPathLayer::new(PREFIX).with_forwarded(forwarded);
+            let layer = RootPathLayer::new(PREFIX)
+                .with_forwarded(forwarded)
+                .without_vary();
             case(
                 "",
                 Template::new("/x", &[("x-forwarded-prefix", PREFIX)]),
@@ -120,7 +124,9 @@ pub(crate) const AXES: &[Axis] = &[
         steps: &[1, 10, 100, 500, 1_000],
         case: |count| {
             let list = vec!["/a"; count].join(", ");
-            let layer = RootPathLayer::new("").with_forwarded(forwarded().hops(2));
+            let layer = RootPathLayer::new("")
+                .with_forwarded(forwarded().hops(2))
+                .without_vary();
             case(
                 "",
                 Template::new("/x", &[("x-forwarded-prefix", &list)]),
@@ -174,7 +180,9 @@ fn draw(path: &Path, curves: &[Curve]) -> Result<(), Box<dyn Error>> {
             .x_label_area_size(30)
             .y_label_area_size(60)
             .build_cartesian_2d(0.0..right, 0.0..top * 1.1)?;
-        chart.configure_mesh().y_desc("instructions").draw()?;
+        let mut mesh = chart.configure_mesh();
+        mesh.x_labels(5).y_labels(5).max_light_lines(0);
+        mesh.y_desc("instructions").draw()?;
         chart.draw_series(LineSeries::new(points.iter().copied(), &BLUE))?;
         let dots = points
             .iter()
