@@ -391,6 +391,10 @@ fn splice(
     let mut kept = 0;
     for Range { start, end } in ranges {
         if let Some(rewritten) = rewrite(&value[start..end]) {
+            if kept == 0 {
+                // All that one range needs: a longer buffer would cost an allocation more.
+                spliced.reserve_exact(value.len() - (end - start) + rewritten.len());
+            }
             spliced.extend_from_slice(&value[kept..start]);
             spliced.extend_from_slice(&rewritten);
             kept = end;
