@@ -135,7 +135,7 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     let mount = if adds {
         added.mount
     } else {
-        inherited.mount.if_at_end_of(&root_path)
+        inherited.mount.if_it_fits(&root_path)
     };
 
     let has_stripped = added.strips && adds && uri::strip_from(request.uri_mut(), own);
@@ -209,8 +209,9 @@ struct CarriedMount {
 }
 
 impl CarriedMount {
-    /// Middleware may have replaced the root path that the mount was part of.
-    fn if_at_end_of(self, root_path: &RootPath) -> Self {
+    /// The same, unless middleware has replaced the root path by one that it does not fit: there it
+    /// would not begin with a segment.
+    fn if_it_fits(self, root_path: &RootPath) -> Self {
         let root_path = root_path.as_str().as_bytes();
         let at = root_path.len().checked_sub(self.len);
         match at.and_then(|at| root_path.get(at)) {
