@@ -72,6 +72,12 @@ impl Config {
             && self.rewrite.is_none()
     }
 
+    /// Whether the layer may have something to hand on to inner layers besides the root path.
+    #[inline]
+    pub(crate) fn hands_on(&self) -> bool {
+        self.nested || self.wraps_router || self.rewrite.is_some()
+    }
+
     /// The member to add to `Vary`.
     #[inline]
     pub(crate) fn vary(&self) -> Option<&HeaderValue> {

@@ -91,7 +91,8 @@ mod imp {
     /// Whether routers have removed a mount.
     #[inline]
     pub(crate) fn is_mounted(extensions: &Extensions) -> bool {
-        extensions.get::<NestedPath>().is_some()
+        // A router puts `OriginalUri` there too.
+        extensions.len() > 1 && extensions.get::<NestedPath>().is_some()
     }
 
     /// Whether a router has received the request.

@@ -71,6 +71,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let passes = self.config.is_noop() && !uri::reflects_as_network_path(request.uri());
         let on_response = if passes {
@@ -101,27 +102,73 @@ where
 {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut poll = this.inner.poll(cx);
         // In place: moving a response costs more than most of what a layer does.
         if let (Poll::Ready(Ok(response)), Some(on_response)) = (&mut poll, this.on_response) {
-            on_response.apply(response);
+            on_response.apply(response.status(), response.headers_mut());
         }
         poll
     }
 }
 
 /// Determines the root path, strips it from the request path and puts it in the extensions.
+#[inline]
 fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnResponse> {
+    let Configured { root_path, strips } = Configured::new(config, request);
+    let is_alone = !config.hands_on()
+        && !nest::is_mounted(request.extensions())
+        && insert_if_first(request.extensions_mut(), &root_path);
+    if !is_alone {
+        return on_stacked_request(config, request, Configured { root_path, strips });
+    }
+    let has_stripped = strips && uri::strip_from(request.uri_mut(), root_path.as_str());
+    let is_unstripped = !has_stripped && is_unstripped(config, request, root_path.as_str());
+    let unusual = unusual(request, false, has_stripped, None);
+    OnResponse::new(
+        config,
+        None,
+        Base::new(root_path, 0, unusual),
+        is_unstripped,
+    )
+}
+
+/// Inserts `root_path` unless there is one of an outer layer. Returns whether there is none.
+#[inline]
+fn insert_if_first(extensions: &mut Extensions, root_path: &RootPath) -> bool {
+    if root_path.is_empty() {
+        return extensions.get::<RootPath>().is_none();
+    }
+    let mut is_first = false;
+    extensions.get_or_insert_with(|| {
+        is_first = true;
+        root_path.clone()
+    });
+    is_first
+}
+
+/// The same as [`on_request`] for a layer with layers or routers around it, or that hands something
+/// on to inner layers.
+fn on_stacked_request<B>(
+    config: &Arc<Config>,
+    request: &mut Request<B>,
+    configured: Configured,
+) -> Option<OnResponse> {
     let outer: Option<RootPath> = request.extensions().get().cloned();
-    // Inserted only together with a `RootPath`, so an app with one layer needs one look-up.
+    // Inserted only together with a `RootPath`.
     let inherited = outer.as_ref().and_then(|_| request.extensions().get());
     let inherited: Inherited = inherited.cloned().unwrap_or_default();
     let is_mounted = nest::is_mounted(request.extensions());
 
     let has_outer = outer.is_some();
-    let added = AddedRootPath::new(config, request, outer.as_ref(), inherited.accounted);
+    let added = if config.nested {
+        let mount = nest::mount(request.uri(), request.extensions(), inherited.accounted);
+        AddedRootPath::mounted(mount, outer.as_ref()).unwrap_or_default()
+    } else {
+        AddedRootPath::configured(configured.root_path)
+    };
     let (outer_len, root_path) = match outer {
         None => (0, added.root_path),
         Some(outer) => {
@@ -138,11 +185,10 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
         inherited.mount.if_it_fits(&root_path)
     };
 
-    let has_stripped = added.strips && adds && uri::strip_from(request.uri_mut(), own);
-    let is_unstripped = WarnOnce::ENABLED
-        && (adds && !has_stripped && !config.nested)
-        && uri::is_under(request.uri().path().as_bytes(), own.as_bytes());
-    let unusual = unusual(request, is_mounted, has_stripped, &mount);
+    let has_stripped = configured.strips && uri::strip_from(request.uri_mut(), own);
+    let is_unstripped = !has_stripped && is_unstripped(config, request, own);
+    let mount_as_received = mount.as_received.as_deref();
+    let unusual = unusual(request, is_mounted, has_stripped, mount_as_received);
 
     let accounts = is_mounted && (config.nested || adds) || has_stripped && config.wraps_router;
     let inserts_inherited = accounts || config.rewrite.is_some() || adds && has_outer;
@@ -150,7 +196,7 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     if adds || inserts_inherited {
         put(request.extensions_mut(), root_path.clone(), has_outer);
     }
-    let mount_len = mount.len;
+    let mount_at = root_path.as_str().len() - mount.len;
     if inserts_inherited {
         let (uri, extensions) = (request.uri(), request.extensions());
         let inherited = Inherited {
@@ -166,10 +212,43 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
 
     // A layer that adds no root path and has no `Rewrite` leaves references to the outer layers.
     let base = match adds || config.rewrite.is_some() {
-        true => Base::new(root_path, mount_len, unusual),
+        true => Base::new(root_path, mount_at, unusual),
         false => Base::new(RootPath::EMPTY, 0, unusual),
     };
     OnResponse::new(config, rewrite, base, is_unstripped)
+}
+
+/// The root path of a layer that is not nested: the forwarded or the configured one.
+struct Configured {
+    root_path: RootPath,
+    /// Whether to strip it from the request path.
+    strips: bool,
+}
+
+impl Configured {
+    #[inline]
+    fn new<B>(config: &Config, request: &Request<B>) -> Self {
+        let (uri, extensions) = (request.uri(), request.extensions());
+        // After routing, a path that begins with the root path is a route of the app's own.
+        let strips = config.strips && (config.wraps_router || !nest::is_routed(extensions));
+        if let Some(forwarded) = &config.forwarded {
+            let headers = request.headers();
+            let found = forwarded.read_or_reuse(uri, headers, extensions, &config.root_path);
+            config.warn_once.forwarded(forwarded.header(), &found);
+            if let Forwarded::Used(root_path) = found {
+                let strips = strips && !forwarded.implies_stripped();
+                return Self { root_path, strips };
+            }
+        }
+        let root_path = config.root_path.clone();
+        Self { root_path, strips }
+    }
+}
+
+/// Whether to warn, if the response is 404, that the layer has not stripped its root path.
+#[inline]
+fn is_unstripped<B>(config: &Config, request: &Request<B>, own: &str) -> bool {
+    WarnOnce::ENABLED && !(config.nested || own.is_empty()) && uri::begins_with(request.uri(), own)
 }
 
 /// What only requests in a mount, in absolute-form or with a path that may be reflected need.
@@ -178,7 +257,7 @@ fn unusual<B>(
     request: &Request<B>,
     is_mounted: bool,
     has_stripped: bool,
-    mount: &CarriedMount,
+    mount_as_received: Option<&str>,
 ) -> Option<Box<Unusual>> {
     let is_usual = !is_mounted
         && request.uri().scheme().is_none()
@@ -187,16 +266,18 @@ fn unusual<B>(
         return None;
     }
     let original = nest::original_uri(request.extensions()).filter(|_| is_mounted);
-    let mount_as_received = mount.as_received.clone();
-    Unusual::new(request.uri(), original, has_stripped, mount_as_received)
+    Unusual::new(
+        request.uri(),
+        original,
+        has_stripped,
+        mount_as_received.map(Into::into),
+    )
 }
 
-/// What one layer adds to the root path.
+/// What a layer adds to the root path.
 #[derive(Default)]
 struct AddedRootPath {
     root_path: RootPath,
-    /// Whether to strip it from the request path.
-    strips: bool,
     mount: CarriedMount,
 }
 
@@ -222,39 +303,12 @@ impl CarriedMount {
 }
 
 impl AddedRootPath {
-    fn new<B>(
-        config: &Config,
-        request: &Request<B>,
-        outer: Option<&RootPath>,
-        accounted: Accounted,
-    ) -> Self {
-        let (uri, extensions) = (request.uri(), request.extensions());
-        if config.nested {
-            let mount = nest::mount(uri, extensions, accounted);
-            return Self::mounted(mount, outer).unwrap_or_default();
-        }
-        // After routing, a path that begins with the root path is a route of the app's own.
-        let strips = config.strips && (config.wraps_router || !nest::is_routed(extensions));
-        if let Some(forwarded) = &config.forwarded {
-            let headers = request.headers();
-            let found = forwarded.read_or_reuse(uri, headers, extensions, &config.root_path);
-            config.warn_once.forwarded(forwarded.header(), &found);
-            if let Forwarded::Used(root_path) = found {
-                return Self::configured(root_path, strips && !forwarded.implies_stripped());
-            }
-        }
-        Self::configured(config.root_path.clone(), strips)
-    }
-
-    fn configured(root_path: RootPath, strips: bool) -> Self {
-        Self {
-            strips,
-            mount: CarriedMount {
-                len: root_path.as_str().len(),
-                as_received: None,
-            },
-            root_path,
-        }
+    fn configured(root_path: RootPath) -> Self {
+        let mount = CarriedMount {
+            len: root_path.as_str().len(),
+            as_received: None,
+        };
+        Self { root_path, mount }
     }
 
     fn mounted(mount: Option<Mount<'_>>, outer: Option<&RootPath>) -> Option<Self> {
@@ -270,7 +324,6 @@ impl AddedRootPath {
         };
         Some(Self {
             root_path,
-            strips: false,
             mount: CarriedMount {
                 len,
                 as_received: as_received.map(Into::into),
@@ -317,7 +370,7 @@ struct OnResponse {
 
 impl OnResponse {
     /// `None` if there is nothing to do.
-    #[inline]
+    #[inline(always)]
     fn new(
         config: &Arc<Config>,
         rewrite: Option<Arc<Rewrite>>,
@@ -329,40 +382,48 @@ impl OnResponse {
             Some(rewrite) => !rewrite.is_noop(&base),
             None => base.has_root_path(),
         };
-        let is_needed = needs_config || rewrites || base.reflects_as_network_path();
-        is_needed.then(|| Self {
-            config: needs_config.then(|| Arc::clone(config)),
+        if !needs_config && !rewrites && !base.reflects_as_network_path() {
+            return None;
+        }
+        Some(Self {
+            config: if needs_config {
+                Some(Arc::clone(config))
+            } else {
+                None
+            },
             rewrite,
             base,
             is_unstripped,
         })
     }
 
-    fn apply<B>(&self, response: &mut Response<B>) {
-        let Self {
-            config,
-            rewrite,
-            base,
-            is_unstripped,
-        } = self;
-        if let Some(config) = config {
-            if *is_unstripped && response.status() == StatusCode::NOT_FOUND {
-                config.warn_once.prefix_not_stripped(base.own());
-            }
-            if let Some(vary) = config.vary() {
-                add_vary(response.headers_mut(), vary);
-            }
+    #[inline]
+    fn apply(&self, status: StatusCode, headers: &mut HeaderMap) {
+        if let Some(config) = &self.config {
+            self.warn_and_vary(config, status, headers);
         }
-        let headers = response.headers_mut();
-        if headers.is_empty() {
-            return;
+        if !headers.is_empty() {
+            self.rewrite(headers);
         }
+    }
+
+    fn warn_and_vary(&self, config: &Config, status: StatusCode, headers: &mut HeaderMap) {
+        if self.is_unstripped && status == StatusCode::NOT_FOUND {
+            config.warn_once.prefix_not_stripped(self.base.own());
+        }
+        if let Some(vary) = config.vary() {
+            add_vary(headers, vary);
+        }
+    }
+
+    fn rewrite(&self, headers: &mut HeaderMap) {
         let default = Rewrite::shared_default();
-        if base.reflects_as_network_path() {
+        if self.base.reflects_as_network_path() {
             // Redirects are made harmless whatever is rewritten.
             default.apply(headers, &Base::reflected());
         }
-        rewrite.as_deref().unwrap_or(default).apply(headers, base);
+        let rewrite = self.rewrite.as_deref().unwrap_or(default);
+        rewrite.apply(headers, &self.base);
     }
 }
 

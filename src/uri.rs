@@ -32,9 +32,18 @@ pub(crate) fn prepend(prefix: &str, path: &str) -> String {
     [prefix, slash, path].concat()
 }
 
+/// Whether the path of `uri` is `prefix` or is under it.
+pub(crate) fn begins_with(uri: &Uri, prefix: &str) -> bool {
+    let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    is_under(path.as_bytes(), prefix.as_bytes())
+}
+
 /// Removes `prefix` from the path of `uri`, if the path begins with it up to a segment boundary.
 /// Returns whether it did. The scheme, the authority and the query stay.
 pub(crate) fn strip_from(uri: &mut Uri, prefix: &str) -> bool {
+    if prefix.is_empty() {
+        return false;
+    }
     // Neither an authority-form (CONNECT) nor `*` has a path that could begin with a prefix.
     let rest = uri
         .path_and_query()
@@ -71,18 +80,24 @@ pub(crate) fn add_to(uri: &mut Uri, prefix: &str) -> Result<(), InvalidUri> {
     Ok(())
 }
 
-/// `Uri::from(PathAndQuery)` alone would lose the authority of HTTP/2 and of the absolute-form.
+#[inline]
 fn set_path_and_query(uri: &mut Uri, path_and_query: PathAndQuery) -> bool {
-    match (uri.scheme(), uri.authority()) {
-        (None, None) => *uri = Uri::from(path_and_query),
-        (Some(_), Some(_)) => {
-            let mut parts = mem::take(uri).into_parts();
-            parts.path_and_query = Some(path_and_query);
-            *uri = Uri::from_parts(parts).expect("a scheme, an authority and a path are a URI");
-        }
-        // An authority with a path but no scheme: no server makes one, and `Uri` takes none.
-        _ => return false,
+    if uri.scheme().is_none() && uri.authority().is_none() {
+        *uri = Uri::from(path_and_query);
+        return true;
     }
+    set_in_absolute_form(uri, path_and_query)
+}
+
+/// `Uri::from(PathAndQuery)` would lose the authority of HTTP/2 and of the absolute-form.
+fn set_in_absolute_form(uri: &mut Uri, path_and_query: PathAndQuery) -> bool {
+    if uri.scheme().is_none() || uri.authority().is_none() {
+        // An authority with a path but no scheme: no server makes one, and `Uri` takes none.
+        return false;
+    }
+    let mut parts = mem::take(uri).into_parts();
+    parts.path_and_query = Some(path_and_query);
+    *uri = Uri::from_parts(parts).expect("a scheme, an authority and a path are a URI");
     true
 }
 
@@ -131,9 +146,14 @@ pub(crate) fn reflects_as_network_path(uri: &Uri) -> bool {
     let path = uri.path_and_query().map_or("", PathAndQuery::as_str);
     match path.as_bytes() {
         [b'/', b'/' | b'\\', ..] => true,
-        [b'/', b'%', ..] => begins_network_path(percent_decoded(path)),
+        [b'/', b'%', ..] => begins_network_path_decoded(path),
         _ => false,
     }
+}
+
+#[cold]
+fn begins_network_path_decoded(path: &str) -> bool {
+    begins_network_path(percent_decoded(path))
 }
 
 fn percent_decoded(path: &str) -> impl Iterator<Item = u8> + '_ {

@@ -56,7 +56,7 @@ impl Template {
 
     pub(crate) fn request(&self) -> Request<()> {
         let mut request = Request::new(());
-        *request.uri_mut() = Uri::from_maybe_shared(self.uri.clone()).expect("it is a URI");
+        *request.uri_mut() = Uri::try_from(&self.uri[..]).expect("it is a URI");
         let headers = request.headers_mut();
         headers.reserve(self.headers.len());
         for (name, value) in &self.headers {

@@ -241,9 +241,11 @@ impl ForwardedPrefix {
                 Some(_) => {}
             }
         }
+        if self.is_exactly(last, configured) {
+            return Forwarded::Used(configured.clone());
+        }
         let from_the_right = iter::once(last).chain(lines.rev());
         let root_path = match self.kind {
-            Kind::Prefix if self.is_exactly(last, configured) => Ok(configured.clone()),
             Kind::Prefix => self.parse_prefix(from_the_right),
             Kind::OriginalPath => self.parse_original_path(from_the_right, uri.path()),
         };
@@ -262,7 +264,9 @@ impl ForwardedPrefix {
 
     /// Whether `last`, the last line, is the only one that is used, and is `root_path`.
     fn is_exactly(&self, last: &HeaderValue, root_path: &RootPath) -> bool {
-        self.hops == NonZeroUsize::MIN && !root_path.is_empty() && last == root_path.as_str()
+        matches!(self.kind, Kind::Prefix)
+            && self.hops == NonZeroUsize::MIN
+            && last == root_path.as_str()
     }
 
     fn parse_prefix<'a>(

@@ -67,16 +67,12 @@ impl Unusual {
 }
 
 impl Base {
-    /// The last `mount_len` bytes of `root_path` are the mount, or what the layer itself adds.
+    /// From `mount_at` on, `root_path` is the mount, or what the layer itself adds.
     #[inline]
-    pub(crate) fn new(
-        root_path: RootPath,
-        mount_len: usize,
-        unusual: Option<Box<Unusual>>,
-    ) -> Self {
+    pub(crate) fn new(root_path: RootPath, mount_at: usize, unusual: Option<Box<Unusual>>) -> Self {
         Self {
-            mount_at: root_path.as_str().len() - mount_len,
             root_path,
+            mount_at,
             unusual,
         }
     }
@@ -107,23 +103,30 @@ impl Base {
     }
 
     /// What is missing in front of the path `/` + `rest`, which the app emits.
+    #[inline]
     pub(super) fn missing_prefix(&self, rest: &[u8]) -> &str {
-        let root_path = self.root_path.as_str();
-        let missing = uri::missing_prefix(root_path, rest);
-        if missing.is_empty() {
+        let missing = uri::missing_prefix(self.root_path.as_str(), rest);
+        let may_carry_mount = self.mount_at > 0 || self.unusual.is_some();
+        if missing.is_empty() || !may_carry_mount {
             return missing;
         }
-        let (outer, mount) = root_path.split_at(self.mount_at);
+        self.missing_before_mount(rest).unwrap_or(missing)
+    }
+
+    /// What is missing if the path carries the mount alone.
+    #[cold]
+    fn missing_before_mount(&self, rest: &[u8]) -> Option<&str> {
+        let (outer, mount) = self.root_path.as_str().split_at(self.mount_at);
         let carries =
             |prefix: &str| !prefix.is_empty() && uri::missing_prefix(prefix, rest).is_empty();
         if self.mount_at > 0 && carries(mount) {
-            return outer;
+            return Some(outer);
         }
-        let unusual = self.unusual.as_ref();
-        match unusual.and_then(|unusual| unusual.mount_as_received.as_deref()) {
-            Some(mount) if carries(mount) => outer,
-            Some(mount) if carries(&[outer, mount].concat()) => "",
-            _ => missing,
+        let mount = self.unusual.as_ref()?.mount_as_received.as_deref()?;
+        if carries(mount) {
+            Some(outer)
+        } else {
+            carries(&[outer, mount].concat()).then_some("")
         }
     }
 }
@@ -141,7 +144,11 @@ pub(super) fn rewrite(reference: &[u8], base: &Base, own_origins: &[Origin]) -> 
     if missing.is_empty() && reference.strip_prefix(b"/") == Some(rest) {
         return None;
     }
-    Some([missing.as_bytes(), b"/", rest].concat())
+    let mut rewritten = Vec::with_capacity(missing.len() + 1 + rest.len());
+    rewritten.extend_from_slice(missing.as_bytes());
+    rewritten.push(b'/');
+    rewritten.extend_from_slice(rest);
+    Some(rewritten)
 }
 
 /// The path, query and fragment of a reference to this app; `None` for any other reference, and

@@ -69,7 +69,7 @@ use std::{error, fmt, ops::Range, sync::LazyLock};
 /// [RFC 3986, section 4.2]: https://www.rfc-editor.org/rfc/rfc3986#section-4.2
 #[derive(Clone, Debug)]
 pub struct Rewrite {
-    names: Vec<HeaderName>,
+    headers: Vec<(HeaderName, Grammar)>,
     own_origins: Vec<Origin>,
 }
 
@@ -101,7 +101,7 @@ impl Rewrite {
     #[must_use]
     pub fn none() -> Self {
         Self {
-            names: Vec::new(),
+            headers: Vec::new(),
             own_origins: Vec::new(),
         }
     }
@@ -239,8 +239,9 @@ impl Rewrite {
 
     fn with<const N: usize>(mut self, names: [HeaderName; N]) -> Self {
         for name in names {
-            if !self.names.contains(&name) {
-                self.names.push(name);
+            if self.grammar(&name).is_none() {
+                let grammar = grammar(&name);
+                self.headers.push((name, grammar));
             }
         }
         self
@@ -256,7 +257,7 @@ impl Rewrite {
     pub(crate) fn is_noop(&self, base: &Base) -> bool {
         let has_reason =
             base.has_root_path() || !self.own_origins.is_empty() || base.reflects_as_network_path();
-        self.names.is_empty() || !has_reason
+        self.headers.is_empty() || !has_reason
     }
 
     /// Rewrites `headers`. What is rewritten already stays, so an outer layer may do the same again
@@ -266,17 +267,25 @@ impl Rewrite {
             return;
         }
         // Few look-ups cost less than a pass over the map, many cost more.
-        if self.names.len() < 3 && !self.names.iter().any(|name| headers.contains_key(name)) {
+        let is_there = |(name, _): &(HeaderName, Grammar)| headers.contains_key(name);
+        if self.headers.len() < 3 && !self.headers.iter().any(is_there) {
             return;
         }
         for (name, value) in headers.iter_mut() {
-            if !self.names.contains(name) {
+            let Some(grammar) = self.grammar(name) else {
                 continue;
-            }
-            if let Some(rewritten) = grammar(name)(value.as_bytes(), base, &self.own_origins) {
+            };
+            if let Some(rewritten) = grammar(value.as_bytes(), base, &self.own_origins) {
                 replace(value, rewritten);
             }
         }
+    }
+
+    /// How to rewrite the header `name`, if it is rewritten.
+    #[inline]
+    fn grammar(&self, name: &HeaderName) -> Option<Grammar> {
+        let found = self.headers.iter().find(|(known, _)| known == name)?;
+        Some(found.1)
     }
 }
 
