@@ -7,11 +7,12 @@
 
 mod cases;
 mod cost;
+mod document;
 mod growth;
 mod request;
 
 use clap::{Parser, Subcommand};
-use std::{error::Error, path::PathBuf};
+use std::{error::Error, hint::black_box, path::PathBuf};
 
 /// What the layers of tower-root-path cost
 #[derive(Parser)]
@@ -63,7 +64,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 CaseName::Cost { name } => cases::find(&name),
                 CaseName::Growth { axis, step } => growth::find(&axis, step),
             };
+            // The peak of memory is then that of a request, not that of reading the arguments.
+            let ballast = vec![0_u8; 1_000_000];
             case.run(with_layer, requests);
+            drop(black_box(ballast));
         }
         Command::Growth { plot } => growth::print(&plot)?,
     }
