@@ -235,6 +235,7 @@ fn draw(path: &Path, curves: &[Curve]) -> Result<(), Box<dyn Error>> {
             .build_cartesian_2d(0.0..right, 0.0..top * 1.1)?;
         let mut mesh = chart.configure_mesh();
         mesh.x_labels(5).y_labels(5).max_light_lines(0);
+        mesh.x_label_formatter(&label).y_label_formatter(&label);
         mesh.y_desc(axis.measure.unit).draw()?;
         chart.draw_series(LineSeries::new(points.iter().copied(), &BLUE))?;
         let dots = points
@@ -244,4 +245,12 @@ fn draw(path: &Path, curves: &[Curve]) -> Result<(), Box<dyn Error>> {
     }
     root.present()?;
     Ok(())
+}
+
+/// A number as short as there is space for: `50M`.
+fn label(number: &f64) -> String {
+    let units = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let unit = units.iter().find(|(unit, _)| number >= unit);
+    let (unit, symbol) = unit.unwrap_or(&(1.0, ""));
+    format!("{}{symbol}", number / unit)
 }
