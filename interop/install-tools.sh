@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the ignored tests need, on Debian. Installed packages are left as they are.
+# Installs what the ignored tests and the benchmarks need, on Debian. Installed packages are left as
+# they are.
 #
 #     interop/install-tools.sh
 #     cargo test -p interop -- --ignored
+#     cargo run --release -p benches -- cost
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,10 +15,13 @@ packages=(
     chromium-driver
     haproxy
     lighttpd
+    nghttp2-client
     nginx
     openssl
     python3-venv
+    valgrind
     varnish
+    wrk
 )
 # Programs that are not in Debian go into a virtual environment.
 tools=target/tools

@@ -9,9 +9,10 @@ use axum::{
     routing::any,
     Router,
 };
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{
-    header::{CACHE_CONTROL, LOCATION},
+    header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION},
     HeaderMap, HeaderValue, Request, Response,
 };
 use std::{
@@ -168,11 +169,16 @@ pub(crate) fn find(name: &str) -> Case {
 }
 
 /// `layer` around `app`, and `app` alone.
-pub(crate) fn case<L, F>(name: &'static str, template: Template, app: F, layer: L) -> Case
+pub(crate) fn case<L, F, AppBody, ResBody>(
+    name: &'static str,
+    template: Template,
+    app: F,
+    layer: L,
+) -> Case
 where
-    F: Fn(Request<()>) -> Ready<Result<Response<()>, Infallible>> + Clone + 'static,
+    F: Fn(Request<()>) -> Ready<Result<Response<AppBody>, Infallible>> + Clone + 'static,
     L: Layer<ServiceFn<F>> + 'static,
-    L::Service: Service<Request<()>, Response = Response<()>, Error: Debug>,
+    L::Service: Service<Request<()>, Response = Response<ResBody>, Error: Debug>,
 {
     let template = Arc::new(template);
     let (same_template, same_app) = (Arc::clone(&template), app.clone());
@@ -215,6 +221,19 @@ pub(crate) fn responding(
         drop(black_box(request));
         let mut response = Response::new(());
         response.headers_mut().clone_from(&headers);
+        ready(Ok(response))
+    }
+}
+
+/// An app that answers with this JSON document.
+pub(crate) fn json(
+    document: Bytes,
+) -> impl Fn(Request<()>) -> Ready<Result<Response<Body>, Infallible>> + Clone {
+    move |request| {
+        drop(black_box(request));
+        let mut response = Response::new(Body::from(document.clone()));
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
         ready(Ok(response))
     }
 }

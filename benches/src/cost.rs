@@ -3,10 +3,8 @@
 use crate::cases::{self, Case, NORMALIZE_PATH};
 use std::{env, process::Command};
 
-/// Requests in the shorter of two runs, and how many more in the longer one: the difference has no
-/// start-up in it.
-const SHORT: usize = 20;
-const MORE: usize = 100;
+/// Requests whose average is taken.
+const REQUESTS: usize = 100;
 
 struct Cost {
     instructions: f64,
@@ -51,14 +49,24 @@ pub(crate) fn print(check: bool) {
 fn cost(case: &Case) -> Cost {
     let case = ["cost", case.name];
     Cost {
-        instructions: CALLGRIND.per_request(&case),
-        allocations: MEMCHECK.per_request(&case),
+        instructions: CALLGRIND.per_request(&case, REQUESTS),
+        allocations: MEMCHECK.per_request(&case, REQUESTS),
     }
 }
 
-/// Instructions of one request: of a case by its name, or of an axis by its name and a step.
+/// Instructions of one request of a case: the words that select it, as in `run`.
 pub(crate) fn instructions(case: &[&str]) -> f64 {
-    CALLGRIND.per_request(case)
+    CALLGRIND.per_request(case, REQUESTS)
+}
+
+/// The same for a case where a request takes so long that there is time for a few only.
+pub(crate) fn instructions_of_a_long_request(case: &[&str]) -> f64 {
+    CALLGRIND.per_request(case, 1)
+}
+
+/// Bytes on the heap at the peak of one request.
+pub(crate) fn peak_memory(case: &[&str]) -> f64 {
+    DHAT.count(case, true, 1) - DHAT.count(case, false, 1)
 }
 
 /// A tool of valgrind, and the words before and after the number that it prints.
@@ -75,13 +83,19 @@ const MEMCHECK: Tool = Tool {
     name: "memcheck",
     before: "total heap usage:",
 };
+const DHAT: Tool = Tool {
+    name: "dhat",
+    before: "At t-gmax:",
+};
 
 impl Tool {
     /// What the tool counts for one request, above what it counts without the layer.
-    fn per_request(&self, case: &[&str]) -> f64 {
+    ///
+    /// The average of `requests` after as many others: the difference has no start-up in it.
+    fn per_request(&self, case: &[&str], requests: usize) -> f64 {
         let per_request = |with_layer| {
             let count = |requests| self.count(case, with_layer, requests);
-            (count(SHORT + MORE) - count(SHORT)) / MORE as f64
+            (count(2 * requests) - count(requests)) / requests as f64
         };
         per_request(true) - per_request(false)
     }
@@ -90,9 +104,12 @@ impl Tool {
     fn count(&self, case: &[&str], with_layer: bool, requests: usize) -> f64 {
         let program = env::current_exe().expect("this program has a path");
         let mut valgrind = Command::new("valgrind");
+        // With the default of 7, what the start of the program frees fills the thread's cache. Then
+        // every request merges free chunks, or none does, by chance: up to 600 instructions.
+        valgrind.env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=127");
         valgrind.arg(format!("--tool={}", self.name));
-        if self.name == CALLGRIND.name {
-            valgrind.arg("--callgrind-out-file=/dev/null");
+        if self.name != MEMCHECK.name {
+            valgrind.arg(format!("--{}-out-file=/dev/null", self.name));
         }
         valgrind.arg(program).arg("run");
         valgrind.arg(requests.to_string()).args(case);

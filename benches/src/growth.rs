@@ -1,8 +1,8 @@
 //! How the cost of one request grows with what it carries and with what is configured.
 
 use crate::{
-    cases::{case, ok, responding, Case, PREFIX},
-    cost,
+    cases::{case, json, ok, responding, Case, PREFIX},
+    cost, document,
     request::Template,
 };
 use http::{
@@ -11,16 +11,30 @@ use http::{
 };
 use plotters::prelude::*;
 use std::{error::Error, net::Ipv4Addr, path::Path};
-use tower_root_path::{ForwardedPrefix, Rewrite, RootPathLayer, TrustedProxies};
+use tower_root_path::{ForwardedPrefix, OpenApiLayer, Rewrite, RootPathLayer, TrustedProxies};
 
-/// What grows, in which steps, and the case for each step.
-pub(crate) struct Axis {
-    pub(crate) name: &'static str,
+/// What grows, in which steps, the case for each step, and what is measured.
+struct Axis {
+    name: &'static str,
     steps: &'static [usize],
     case: fn(usize) -> Case,
+    measure: Measure,
 }
 
-pub(crate) const AXES: &[Axis] = &[
+/// A quantity of one request, above the same without the layer.
+struct Measure {
+    unit: &'static str,
+    of: fn(&[&str]) -> f64,
+}
+
+const INSTRUCTIONS: Measure = Measure {
+    unit: "instructions",
+    of: cost::instructions,
+};
+
+const DOCUMENT_SIZES: &[usize] = &[1_000, 10_000, 100_000, 1_000_000, 10_000_000, 50_000_000];
+
+const AXES: &[Axis] = &[
     Axis {
         name: "bytes of the path, strip",
         steps: &[10, 100, 1_000, 2_000, 4_000, 8_000],
@@ -29,6 +43,7 @@ pub(crate) const AXES: &[Axis] = &[
             let layer = RootPathLayer::new(PREFIX).strip_if_present();
             case("", Template::new(&path, &[]), ok, layer)
         },
+        measure: INSTRUCTIONS,
     },
     Axis {
         name: "bytes of the path, already stripped",
@@ -42,6 +57,7 @@ pub(crate) const AXES: &[Axis] = &[
                 RootPathLayer::new(PREFIX),
             )
         },
+        measure: INSTRUCTIONS,
     },
     Axis {
         name: "request headers, forwarded prefix absent",
@@ -52,6 +68,7 @@ pub(crate) const AXES: &[Axis] = &[
                 .without_vary();
             case("", Template::with_headers("/x", headers), ok, layer)
         },
+        measure: INSTRUCTIONS,
     },
     Axis {
         name: "response headers, redirect",
@@ -71,6 +88,7 @@ pub(crate) const AXES: &[Axis] = &[
                 RootPathLayer::new(PREFIX),
             )
         },
+        measure: INSTRUCTIONS,
     },
     Axis {
         name: "Set-Cookie lines",
@@ -84,6 +102,7 @@ pub(crate) const AXES: &[Axis] = &[
             let layer = RootPathLayer::new(PREFIX).rewrite(Rewrite::all());
             case("", Template::new("/x", &[]), responding(headers), layer)
         },
+        measure: INSTRUCTIONS,
     },
     Axis {
         name: "stacked layers",
@@ -99,6 +118,7 @@ pub(crate) const AXES: &[Axis] = &[
                 _ => case("", template, ok, (a, b, c, d)),
             }
         },
+        measure: INSTRUCTIONS,
     },
     Axis {
         name: "trusted networks",
@@ -118,6 +138,7 @@ pub(crate) const AXES: &[Axis] = &[
                 layer,
             )
         },
+        measure: INSTRUCTIONS,
     },
     Axis {
         name: "members of the forwarded list",
@@ -134,8 +155,36 @@ pub(crate) const AXES: &[Axis] = &[
                 layer,
             )
         },
+        measure: INSTRUCTIONS,
+    },
+    Axis {
+        name: "bytes of an OpenAPI document",
+        steps: DOCUMENT_SIZES,
+        case: document,
+        measure: Measure {
+            unit: "instructions",
+            of: cost::instructions_of_a_long_request,
+        },
+    },
+    Axis {
+        name: "bytes of an OpenAPI document, memory",
+        steps: DOCUMENT_SIZES,
+        case: document,
+        measure: Measure {
+            unit: "bytes at peak",
+            of: cost::peak_memory,
+        },
     },
 ];
+
+fn document(bytes: usize) -> Case {
+    let template = Template::new("/openapi.json", &[]);
+    let layer = (
+        RootPathLayer::new(PREFIX),
+        OpenApiLayer::new("/openapi.json").limit(bytes),
+    );
+    case("", template, json(document::of_size(bytes)), layer)
+}
 
 fn forwarded() -> ForwardedPrefix {
     ForwardedPrefix::x_forwarded_prefix(TrustedProxies::all())
@@ -147,42 +196,47 @@ pub(crate) fn find(axis: &str, step: usize) -> Case {
     (axis.case)(step)
 }
 
-/// Prints a table of instructions, and writes a plot of it to `path`.
+/// Prints a table, and writes a plot of it to `path`.
 pub(crate) fn print(path: &Path) -> Result<(), Box<dyn Error>> {
     let mut curves = Vec::new();
-    println!("| | size | instructions |");
-    println!("|---|--:|--:|");
+    println!("| | size | cost | |");
+    println!("|---|--:|--:|---|");
     for axis in AXES {
         let mut points = Vec::new();
         for step in axis.steps {
-            let instructions = cost::instructions(&["growth", axis.name, &step.to_string()]);
-            println!("| {} | {step} | {instructions:.0} |", axis.name);
-            points.push((*step as f64, instructions));
+            let cost = (axis.measure.of)(&["growth", axis.name, &step.to_string()]);
+            let (name, unit) = (axis.name, axis.measure.unit);
+            println!("| {name} | {step} | {cost:.0} | {unit} |");
+            points.push((*step as f64, cost));
         }
-        curves.push((axis.name, points));
+        curves.push(Curve { axis, points });
     }
     draw(path, &curves)
 }
 
-type Curve = (&'static str, Vec<(f64, f64)>);
+struct Curve {
+    axis: &'static Axis,
+    points: Vec<(f64, f64)>,
+}
 
 /// Draws each curve in a field of its own, both axes from zero: what bends upwards is seen.
 fn draw(path: &Path, curves: &[Curve]) -> Result<(), Box<dyn Error>> {
-    let root = SVGBackend::new(path, (1000, 1200)).into_drawing_area();
+    let root = SVGBackend::new(path, (1000, 1500)).into_drawing_area();
     root.fill(&WHITE)?;
-    for (area, (name, points)) in root.split_evenly((4, 2)).iter().zip(curves) {
+    for (area, Curve { axis, points }) in root.split_evenly((5, 2)).iter().zip(curves) {
         let max =
             |values: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(values).fold(1.0, f64::max);
         let (right, top) = (max(&|point| point.0), max(&|point| point.1));
         let mut chart = ChartBuilder::on(area)
-            .caption(name, ("sans-serif", 16))
+            .caption(axis.name, ("sans-serif", 16))
             .margin(10)
             .x_label_area_size(30)
             .y_label_area_size(60)
             .build_cartesian_2d(0.0..right, 0.0..top * 1.1)?;
         let mut mesh = chart.configure_mesh();
         mesh.x_labels(5).y_labels(5).max_light_lines(0);
-        mesh.y_desc("instructions").draw()?;
+        mesh.x_label_formatter(&label).y_label_formatter(&label);
+        mesh.y_desc(axis.measure.unit).draw()?;
         chart.draw_series(LineSeries::new(points.iter().copied(), &BLUE))?;
         let dots = points
             .iter()
@@ -191,4 +245,12 @@ fn draw(path: &Path, curves: &[Curve]) -> Result<(), Box<dyn Error>> {
     }
     root.present()?;
     Ok(())
+}
+
+/// A number as short as there is space for: `50M`.
+fn label(number: &f64) -> String {
+    let units = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let unit = units.iter().find(|(unit, _)| number >= unit);
+    let (unit, symbol) = unit.unwrap_or(&(1.0, ""));
+    format!("{}{symbol}", number / unit)
 }

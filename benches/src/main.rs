@@ -1,17 +1,22 @@
-//! What the layers cost per request: instructions and allocations, beside other layers.
+//! What the layers cost: instructions, allocations, memory, and the throughput of a server.
 //!
 //! ```text
 //! cargo run --release -p benches -- cost
 //! cargo run --release -p benches -- growth
+//! cargo run --release -p benches -- load
 //! ```
 
 mod cases;
 mod cost;
+mod document;
+mod generator;
 mod growth;
+mod load;
 mod request;
+mod serve;
 
-use clap::{Parser, Subcommand};
-use std::{error::Error, path::PathBuf};
+use clap::{value_parser, Parser, Subcommand};
+use std::{error::Error, hint::black_box, path::PathBuf};
 
 /// What the layers of tower-root-path cost
 #[derive(Parser)]
@@ -34,6 +39,21 @@ enum Command {
         #[arg(long, default_value = "benches/growth.svg")]
         plot: PathBuf,
     },
+    /// Throughput and latency of servers under load, beside the plain server
+    Load {
+        /// The length of one measurement; there are 28 in a round
+        #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(1..))]
+        seconds: u32,
+        /// Rounds, of which the median is printed
+        #[arg(long, default_value_t = 15, value_parser = value_parser!(u32).range(1..))]
+        rounds: u32,
+        /// Print the memory of a server instead, after 100,000 and after 10,000,000 requests
+        #[arg(long, conflicts_with_all = ["seconds", "rounds"])]
+        memory: bool,
+    },
+    /// Serve one of the apps: what is put under load
+    #[command(hide = true)]
+    Serve { app: serve::App },
     /// Send requests through one case: what the others run under valgrind
     #[command(hide = true)]
     Run {
@@ -63,9 +83,17 @@ fn main() -> Result<(), Box<dyn Error>> {
                 CaseName::Cost { name } => cases::find(&name),
                 CaseName::Growth { axis, step } => growth::find(&axis, step),
             };
+            // The peak of memory is then that of a request, not that of reading the arguments.
+            let ballast = vec![0_u8; 1_000_000];
             case.run(with_layer, requests);
+            drop(black_box(ballast));
         }
         Command::Growth { plot } => growth::print(&plot)?,
+        Command::Load { memory: true, .. } => load::print_memory()?,
+        Command::Load {
+            seconds, rounds, ..
+        } => load::print(seconds, rounds)?,
+        Command::Serve { app } => serve::serve(app)?,
     }
     Ok(())
 }
