@@ -73,12 +73,13 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let passes = self.config.is_noop() && !uri::reflects_as_network_path(request.uri());
-        let on_response = if passes {
-            None
-        } else {
-            on_request(&self.config, &mut request)
-        };
+        if self.config.is_noop() && !uri::reflects_as_network_path(request.uri()) {
+            return RootPathFuture {
+                inner: self.inner.call(request),
+                on_response: None,
+            };
+        }
+        let on_response = on_request(&self.config, &mut request);
         RootPathFuture {
             inner: self.inner.call(request),
             on_response,

@@ -80,7 +80,7 @@ pub(crate) fn add_to(uri: &mut Uri, prefix: &str) -> Result<(), InvalidUri> {
     Ok(())
 }
 
-#[inline]
+#[inline(always)]
 fn set_path_and_query(uri: &mut Uri, path_and_query: PathAndQuery) -> bool {
     if uri.scheme().is_none() && uri.authority().is_none() {
         *uri = Uri::from(path_and_query);
