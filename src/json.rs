@@ -99,7 +99,8 @@ impl<'a> Edits<'a> {
             return None;
         }
         self.edits.sort_by_key(|(range, _)| range.start);
-        let mut edited = String::with_capacity(self.text.len() + 64);
+        let added: usize = self.edits.iter().map(|(_, added)| added.len()).sum();
+        let mut edited = String::with_capacity(self.text.len() + added);
         let mut copied = 0;
         for (Range { start, end }, replacement) in self.edits {
             edited.push_str(&self.text[copied..start]);
