@@ -22,7 +22,8 @@ use std::{error::Error, net::SocketAddr, sync::Arc};
 use tower::Layer;
 use tower_http::services::ServeDir;
 use tower_root_path::{
-    ForwardedPrefix, Origin, Rewrite, RootPath, RootPathLayer, Server, Servers, TrustedProxies,
+    AllowedHosts, BaseUrl, ForwardedOrigin, ForwardedPrefix, Origin, PublicUri, Rewrite, RootPath,
+    RootPathLayer, Server, Servers, TrustedProxies,
 };
 
 /// Shows what arrived, and emits what it is asked to
@@ -48,7 +49,7 @@ struct Args {
     /// Read the original path from this header instead
     #[arg(long, value_name = "NAME")]
     original_path_header: Option<HeaderName>,
-    /// How many proxies in a row add to the header
+    /// How many proxies in a row add to the headers
     #[arg(long, value_name = "N", default_value = "1", value_parser = parse_hops, allow_hyphen_values = true)]
     hops: usize,
     /// Whether to strip the root path from the request path
@@ -57,12 +58,21 @@ struct Args {
     /// Which response headers to rewrite
     #[arg(long, value_name = "WHICH", default_value = "redirects")]
     rewrite: RewriteArg,
-    /// Do not add the name of the forwarded header to Vary
+    /// Do not add the names of the forwarded headers to Vary
     #[arg(long)]
     no_vary: bool,
     /// An origin that means this app, such as the address it listens on; may be given several times
     #[arg(long, value_name = "ORIGIN", alias = "origin")]
     own_origin: Vec<Origin>,
+    /// The origin of the public URL
+    #[arg(long, value_name = "ORIGIN", conflicts_with = "forwarded_origin")]
+    public_origin: Option<Origin>,
+    /// Read the origin of the public URL from these headers, if they come from --trust
+    #[arg(long, value_name = "FAMILY", requires = "allowed_hosts")]
+    forwarded_origin: Option<FamilyArg>,
+    /// The hosts of the public URL, such as "app.example, *.example.com"; or "any"
+    #[arg(long, value_name = "HOSTS", value_parser = parse_allowed_hosts)]
+    allowed_hosts: Option<AllowedHosts>,
     /// A server of the OpenAPI document; may be given several times
     #[arg(long, value_name = "URL")]
     server: Vec<Server>,
@@ -82,6 +92,19 @@ enum RewriteArg {
     Redirects,
     All,
     None,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FamilyArg {
+    XForwarded,
+    Rfc7239,
+}
+
+fn parse_allowed_hosts(hosts: &str) -> Result<AllowedHosts, String> {
+    match hosts {
+        "any" => Ok(AllowedHosts::any()),
+        hosts => hosts.parse().map_err(|error| format!("{error}")),
+    }
 }
 
 fn parse_trust(networks: &str) -> Result<TrustedProxies, String> {
@@ -109,6 +132,16 @@ impl Args {
         Some(forwarded.hops(self.hops))
     }
 
+    fn forwarded_origin(&self) -> Option<ForwardedOrigin> {
+        let (family, hosts) = (self.forwarded_origin?, self.allowed_hosts.clone()?);
+        let trusted = self.trust.clone().unwrap_or_default();
+        let origin = match family {
+            FamilyArg::XForwarded => ForwardedOrigin::x_forwarded(trusted, hosts),
+            FamilyArg::Rfc7239 => ForwardedOrigin::rfc7239(trusted, hosts),
+        };
+        Some(origin.hops(self.hops).default_scheme("http"))
+    }
+
     fn layer(&self) -> RootPathLayer {
         let mut layer = RootPathLayer::new(self.root_path.clone()).rewrite(self.rewrite());
         if matches!(self.strip, StripArg::IfPresent) {
@@ -116,6 +149,12 @@ impl Args {
         }
         if let Some(forwarded) = self.forwarded() {
             layer = layer.with_forwarded(forwarded);
+        }
+        if let Some(origin) = self.public_origin.clone() {
+            layer = layer.public_origin(origin);
+        }
+        if let Some(origin) = self.forwarded_origin() {
+            layer = layer.with_forwarded_origin(origin);
         }
         if self.no_vary {
             layer = layer.without_vary();
@@ -180,6 +219,7 @@ fn app(state: Arc<Whoami>) -> Router {
         .route("/redirect", get(redirect))
         .route("/emit", get(emit))
         .route("/openapi.json", get(openapi))
+        .route("/base-url", get(base_url))
         .fallback(show)
         .with_state(state)
         .merge(shared::docs::router())
@@ -187,6 +227,10 @@ fn app(state: Arc<Whoami>) -> Router {
 
 async fn hello(root_path: RootPath) -> Json<Value> {
     Json(json!({ "message": "Hello World", "root_path": root_path }))
+}
+
+async fn base_url(base_url: Option<BaseUrl>, public_uri: Option<PublicUri>) -> Json<Value> {
+    Json(json!({ "base_url": base_url, "public_uri": public_uri }))
 }
 
 /// `?to=VALUE&status=302`: that status, and `Location: VALUE`.

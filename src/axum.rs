@@ -1,12 +1,18 @@
 //! axum: the extractor, a router wrapped as a whole, nested layers, and the peer's address.
 
-use crate::{Rewrite, RootPath, RootPathLayer, RootPathService};
+use crate::{
+    warn_once, BaseUrl, MissingBaseUrl, PublicUri, Rewrite, RootPath, RootPathLayer,
+    RootPathService,
+};
 use axum::{
-    extract::{connect_info::MockConnectInfo, ConnectInfo, FromRequestParts, Request},
-    response::IntoResponse,
+    extract::{
+        connect_info::MockConnectInfo, ConnectInfo, FromRequestParts, OptionalFromRequestParts,
+        Request,
+    },
+    response::{IntoResponse, Response},
     Router,
 };
-use http::{request, Extensions};
+use http::{request, Extensions, StatusCode};
 use std::{convert::Infallible, net::SocketAddr};
 use tower::{Layer, Service, ServiceExt};
 
@@ -23,6 +29,66 @@ where
         _: &S,
     ) -> Result<Self, Self::Rejection> {
         Ok(Self::from_extensions(&parts.extensions))
+    }
+}
+
+macro_rules! extract_from_extensions {
+    ($($extracted:ty),*) => {$(
+        /// Rejects with 500 and a line in the log (feature `tracing`) if no public origin is
+        /// configured or known, and with 400 if the host of the request was refused.
+        #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+        impl<S> FromRequestParts<S> for $extracted
+        where
+            S: Sync,
+        {
+            type Rejection = MissingBaseUrl;
+
+            async fn from_request_parts(
+                parts: &mut request::Parts,
+                _: &S,
+            ) -> Result<Self, Self::Rejection> {
+                let extracted = Self::from_extensions(&parts.extensions);
+                if let Err(MissingBaseUrl::NotConfigured) = extracted {
+                    warn_once::no_public_origin();
+                }
+                extracted
+            }
+        }
+
+        /// `None` if no public origin is configured or known. Rejects with 400 if the host of the
+        /// request was refused.
+        #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+        impl<S> OptionalFromRequestParts<S> for $extracted
+        where
+            S: Sync,
+        {
+            type Rejection = MissingBaseUrl;
+
+            async fn from_request_parts(
+                parts: &mut request::Parts,
+                _: &S,
+            ) -> Result<Option<Self>, Self::Rejection> {
+                match Self::from_extensions(&parts.extensions) {
+                    Ok(extracted) => Ok(Some(extracted)),
+                    Err(MissingBaseUrl::Refused) => Err(MissingBaseUrl::Refused),
+                    Err(_) => Ok(None),
+                }
+            }
+        }
+    )*};
+}
+
+extract_from_extensions!(BaseUrl, PublicUri);
+
+/// 400 with a line of text if the request was refused, or else 500.
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+impl IntoResponse for MissingBaseUrl {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::Refused => StatusCode::BAD_REQUEST,
+            Self::NotConfigured | Self::UnknownScheme => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        (status, self.to_string()).into_response()
     }
 }
 

@@ -1,10 +1,15 @@
 //! The configuration of `RootPathLayer`.
 
 use crate::{
-    forwarded::ForwardedPrefix, rewrite::Rewrite, root_path::InvalidRootPath,
-    service::RootPathService, warn_once::WarnOnce, RootPath,
+    base_url::{ForwardedOrigin, Origin, PublicOrigin},
+    forwarded::ForwardedPrefix,
+    rewrite::Rewrite,
+    root_path::InvalidRootPath,
+    service::RootPathService,
+    warn_once::WarnOnce,
+    RootPath,
 };
-use http::HeaderValue;
+use http::HeaderName;
 use std::{env, error, fmt, sync::Arc};
 use tower_layer::Layer;
 
@@ -51,6 +56,7 @@ pub struct RootPathLayer {
 pub(crate) struct Config {
     pub(crate) root_path: RootPath,
     pub(crate) forwarded: Option<ForwardedPrefix>,
+    pub(crate) origin: Option<PublicOrigin>,
     /// The root path is the mount, not `root_path`.
     pub(crate) nested: bool,
     pub(crate) strips: bool,
@@ -68,6 +74,7 @@ impl Config {
     pub(crate) fn is_noop(&self) -> bool {
         self.root_path.is_empty()
             && self.forwarded.is_none()
+            && self.origin.is_none()
             && !self.nested
             && self.rewrite.is_none()
     }
@@ -75,14 +82,24 @@ impl Config {
     /// Whether the layer may have something to hand on to inner layers besides the root path.
     #[inline]
     pub(crate) fn hands_on(&self) -> bool {
-        self.nested || self.wraps_router || self.rewrite.is_some()
+        self.nested || self.wraps_router || self.rewrite.is_some() || self.origin.is_some()
     }
 
-    /// The member to add to `Vary`.
+    /// Whether there are members to add to `Vary`.
     #[inline]
-    pub(crate) fn vary(&self) -> Option<&HeaderValue> {
-        let forwarded = self.forwarded.as_ref().filter(|_| !self.without_vary)?;
-        Some(forwarded.vary())
+    pub(crate) fn varies(&self) -> bool {
+        let has_forwarded_origin = matches!(self.origin, Some(PublicOrigin::Forwarded(_)));
+        (self.forwarded.is_some() || has_forwarded_origin) && !self.without_vary
+    }
+
+    /// The members to add to `Vary`, if [`varies`](Self::varies).
+    pub(crate) fn vary(&self) -> impl Iterator<Item = &HeaderName> {
+        let prefix = self.forwarded.iter().map(ForwardedPrefix::header);
+        let origin = match &self.origin {
+            Some(PublicOrigin::Forwarded(forwarded)) => forwarded.headers(),
+            _ => &[],
+        };
+        prefix.chain(origin)
     }
 }
 
@@ -176,7 +193,53 @@ impl RootPathLayer {
         self.with(|config| config.forwarded = Some(forwarded))
     }
 
-    /// Does not add the name of the forwarded header to `Vary`.
+    /// Sets the public origin: the scheme, host and port of the app's public URL.
+    ///
+    /// Requests then have a [`BaseUrl`](crate::BaseUrl) and a [`PublicUri`](crate::PublicUri). No
+    /// header is read, so this is safe behind every proxy. If one app has several public hosts, use
+    /// [`with_forwarded_origin`](Self::with_forwarded_origin); of the two, the later call replaces
+    /// the earlier.
+    ///
+    /// The origin is not used to rewrite redirects: other apps may live there.
+    ///
+    /// ```
+    /// use tower_root_path::RootPathLayer;
+    ///
+    /// let layer = RootPathLayer::new("/api/v1").public_origin("https://example.com");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `origin` is not a valid [`Origin`]. An `Origin` that you parse yourself gives an error
+    /// instead.
+    #[must_use]
+    #[track_caller]
+    pub fn public_origin<O>(self, origin: O) -> Self
+    where
+        O: TryInto<Origin>,
+        O::Error: fmt::Display,
+    {
+        match origin.try_into() {
+            Ok(origin) => {
+                self.with(|config| config.origin = Some(PublicOrigin::Configured(origin)))
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Takes the public origin from headers that a trusted proxy sends, or from the request itself,
+    /// if the host is allowed.
+    ///
+    /// Requests then have a [`BaseUrl`](crate::BaseUrl) and a [`PublicUri`](crate::PublicUri). See
+    /// [`ForwardedOrigin`] for the headers and for an example. Of this and
+    /// [`public_origin`](Self::public_origin), the later call replaces the earlier.
+    #[must_use]
+    pub fn with_forwarded_origin(self, origin: ForwardedOrigin) -> Self {
+        let origin = PublicOrigin::Forwarded(Box::new(origin));
+        self.with(|config| config.origin = Some(origin))
+    }
+
+    /// Does not add the names of forwarded headers to `Vary`.
     ///
     /// Only if no cache stores the responses, or it keeps them apart by other means.
     #[must_use]

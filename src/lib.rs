@@ -22,6 +22,7 @@ mod add_prefix;
 mod aide;
 #[cfg(feature = "axum")]
 mod axum;
+mod base_url;
 mod forwarded;
 #[cfg(any(feature = "htmx", feature = "openapi"))]
 mod json;
@@ -50,13 +51,17 @@ pub use self::openapi::OpenApiExt;
 pub use self::openapi::{OpenApiBody, OpenApiFuture, OpenApiLayer, OpenApiService};
 pub use self::{
     add_prefix::{AddPrefix, AddPrefixFuture, AddPrefixLayer, InvalidPrefixedPath},
+    base_url::{
+        AllowedHosts, BaseUrl, ForwardedOrigin, InvalidAllowedHosts, InvalidBaseUrl, InvalidOrigin,
+        MissingBaseUrl, Origin, PublicUri, RefusedOrigin,
+    },
     forwarded::{
         Forwarded, ForwardedPrefix, InvalidForwarded, InvalidTrustedProxies, PeerAddr,
         TrustedProxies,
     },
     layer::{InvalidRootPathVar, RootPathLayer},
     openapi::{InvalidServer, Server, ServerVariable, Servers},
-    rewrite::{InvalidOrigin, Origin, Rewrite, UnsupportedHeader},
+    rewrite::{Rewrite, UnsupportedHeader},
     root_path::{InvalidRootPath, RootPath},
     service::{RootPathFuture, RootPathService},
     strip_prefix::{StripPrefix, StripPrefixLayer},

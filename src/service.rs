@@ -1,6 +1,7 @@
 //! Handles one request: [`on_request`], the app, [`OnResponse::apply`].
 
 use crate::{
+    base_url::{MissingBaseUrl, Origin, Public, PublicOrigin},
     forwarded::Forwarded,
     layer::Config,
     nest::{self, Accounted, Mount},
@@ -9,7 +10,9 @@ use crate::{
     warn_once::WarnOnce,
     RootPath, RootPathLayer,
 };
-use http::{header::VARY, Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{
+    header::VARY, Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
+};
 use pin_project_lite::pin_project;
 use std::{
     fmt,
@@ -186,8 +189,20 @@ fn on_stacked_request<B>(
         inherited.mount.if_it_fits(&root_path)
     };
 
+    let public = config.origin.as_ref().map(|origin| Public {
+        origin: read_origin(config, origin, request),
+        uri: request.uri().clone(),
+        root_path: root_path.clone(),
+        prefix_len: root_path.as_str().len(),
+    });
     let has_stripped = configured.strips && uri::strip_from(request.uri_mut(), own);
     let is_unstripped = !has_stripped && is_unstripped(config, request, own);
+    if let Some(mut public) = public {
+        if has_stripped {
+            public.prefix_len = outer_len;
+        }
+        public.insert_into(request.extensions_mut());
+    }
     let mount_as_received = mount.as_received.as_deref();
     let unusual = unusual(request, is_mounted, has_stripped, mount_as_received);
 
@@ -243,6 +258,21 @@ impl Configured {
         }
         let root_path = config.root_path.clone();
         Self { root_path, strips }
+    }
+}
+
+fn read_origin<B>(
+    config: &Config,
+    origin: &PublicOrigin,
+    request: &Request<B>,
+) -> Result<Origin, MissingBaseUrl> {
+    match origin {
+        PublicOrigin::Configured(origin) => Ok(origin.clone()),
+        PublicOrigin::Forwarded(forwarded) => {
+            let read = forwarded.read(request);
+            config.warn_once.origin(forwarded, request, &read);
+            read.map_err(|refused| MissingBaseUrl::from(&refused))
+        }
     }
 }
 
@@ -378,7 +408,7 @@ impl OnResponse {
         base: Base,
         is_unstripped: bool,
     ) -> Option<Self> {
-        let needs_config = is_unstripped || config.vary().is_some();
+        let needs_config = is_unstripped || config.varies();
         let rewrites = match &rewrite {
             Some(rewrite) => !rewrite.is_noop(&base),
             None => base.has_root_path(),
@@ -412,8 +442,10 @@ impl OnResponse {
         if self.is_unstripped && status == StatusCode::NOT_FOUND {
             config.warn_once.prefix_not_stripped(self.base.own());
         }
-        if let Some(vary) = config.vary() {
-            add_vary(headers, vary);
+        if config.varies() {
+            for name in config.vary() {
+                add_vary(headers, name);
+            }
         }
     }
 
@@ -431,15 +463,15 @@ impl OnResponse {
 /// Adds `name` as a member of `Vary` ([RFC 9110, section 12.5.5]) unless it is one.
 ///
 /// [RFC 9110, section 12.5.5]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.5
-fn add_vary(headers: &mut HeaderMap, name: &HeaderValue) {
+fn add_vary(headers: &mut HeaderMap, name: &HeaderName) {
     let is_there = headers.get_all(VARY).iter().any(|line| {
         line.as_bytes().split(|byte| *byte == b',').any(|member| {
             let member = member.trim_ascii();
-            member == b"*" || member.eq_ignore_ascii_case(name.as_bytes())
+            member == b"*" || member.eq_ignore_ascii_case(name.as_str().as_bytes())
         })
     });
     if !is_there {
         // A map that is full to the last entry stays as it is.
-        let _ = headers.try_append(VARY, name.clone());
+        let _ = headers.try_append(VARY, HeaderValue::from(name.clone()));
     }
 }

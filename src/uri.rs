@@ -59,6 +59,15 @@ pub(crate) fn strip_from(uri: &mut Uri, prefix: &str) -> bool {
     stripped.is_ok_and(|stripped| set_path_and_query(uri, stripped))
 }
 
+/// `prefix`, a root path, and the path and query of `uri` byte for byte; empty for `*` and the
+/// authority-form, which have no path.
+pub(crate) fn public_target(uri: &Uri, prefix: &str) -> String {
+    match uri.path_and_query().map(PathAndQuery::as_str) {
+        None | Some("*") => String::new(),
+        Some(path) => prepend(prefix, path),
+    }
+}
+
 /// Prepends `prefix`, a root path, to the path of `uri`. The scheme, the authority and the query
 /// stay.
 ///

@@ -1,7 +1,10 @@
 //! Warnings that are logged once per layer, not once per request.
 
-use crate::forwarded::Forwarded;
-use http::HeaderName;
+use crate::{
+    base_url::{ForwardedOrigin, Origin, RefusedOrigin},
+    forwarded::Forwarded,
+};
+use http::{HeaderName, Request};
 
 #[cfg(feature = "tracing")]
 use {
@@ -29,12 +32,35 @@ impl WarnOnce {
     pub(crate) const ENABLED: bool = cfg!(feature = "tracing");
 }
 
+/// Logs, once per process, that a handler needs a base URL and no layer has an origin.
+#[cfg(feature = "axum")]
+pub(crate) fn no_public_origin() {
+    #[cfg(feature = "tracing")]
+    {
+        static LOGGED: std::sync::Once = std::sync::Once::new();
+        LOGGED.call_once(|| {
+            tracing::error!(
+                "a handler needs the base URL, and no public origin is configured: use \
+                 `RootPathLayer::public_origin` or `RootPathLayer::with_forwarded_origin`",
+            );
+        });
+    }
+}
+
 #[cfg(not(feature = "tracing"))]
 #[allow(clippy::unused_self)]
 impl WarnOnce {
     pub(crate) fn forwarded(&self, _header: &HeaderName, _forwarded: &Forwarded) {}
 
     pub(crate) fn prefix_not_stripped(&self, _root_path: &str) {}
+
+    pub(crate) fn origin<B>(
+        &self,
+        _forwarded: &ForwardedOrigin,
+        _request: &Request<B>,
+        _read: &Result<Origin, RefusedOrigin>,
+    ) {
+    }
 }
 
 /// The bits below are those of [`InvalidRootPath::kind`](crate::InvalidRootPath::kind).
@@ -44,6 +70,10 @@ impl WarnOnce {
     const UNKNOWN_PEER: u8 = 17;
     const PATH_MISMATCH: u8 = 18;
     const PREFIX_NOT_STRIPPED: u8 = 19;
+    const ORIGIN_OF_UNTRUSTED_PEER: u8 = 20;
+    const ORIGIN_OF_UNKNOWN_PEER: u8 = 21;
+    /// And those after it, by [`RefusedOrigin::kind`].
+    const REFUSED_ORIGIN: u8 = 22;
 
     /// Why the value of `header` was ignored, if it was.
     pub(crate) fn forwarded(&self, header: &HeaderName, forwarded: &Forwarded) {
@@ -84,6 +114,34 @@ impl WarnOnce {
                  is wrong. If it does not, use `strip_if_present()`, in axum with \
                  `RootPathLayer::wrap`",
             );
+        }
+    }
+
+    /// Why a request has no origin, or why forwarded headers were ignored.
+    pub(crate) fn origin<B>(
+        &self,
+        forwarded: &ForwardedOrigin,
+        request: &Request<B>,
+        read: &Result<Origin, RefusedOrigin>,
+    ) {
+        match forwarded.ignored_peer(request) {
+            Some(Forwarded::UnknownPeer) if self.is_first(Self::ORIGIN_OF_UNKNOWN_PEER) => {
+                tracing::warn!(
+                    "ignored a forwarded origin, since the address of the peer is not known: axum \
+                 needs `into_make_service_with_connect_info::<SocketAddr>()`, another server a \
+                 `PeerAddr` in the request extensions or `ForwardedOrigin::peer_addr`",
+                );
+            }
+            Some(ignored) if self.is_first(Self::ORIGIN_OF_UNTRUSTED_PEER) => tracing::warn!(
+                "ignored a forwarded origin: {ignored} (if this is your proxy, add it to the \
+                 `TrustedProxies`)",
+            ),
+            _ => {}
+        }
+        if let Err(refused) = read {
+            if self.is_first(Self::REFUSED_ORIGIN + refused.kind()) {
+                tracing::warn!("the request has no base URL: {refused}");
+            }
         }
     }
 

@@ -9,7 +9,7 @@ pub use self::{
     trusted_proxies::{InvalidTrustedProxies, TrustedProxies},
 };
 
-use self::peer::PeerFn;
+pub(crate) use self::peer::PeerFn;
 use crate::{
     root_path::{InvalidRootPath, Reason},
     RootPath,
@@ -74,8 +74,6 @@ pub(crate) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-for
 #[derive(Clone, Debug)]
 pub struct ForwardedPrefix {
     header: HeaderName,
-    /// The name of the header, as a member of `Vary`.
-    vary: HeaderValue,
     kind: Kind,
     hops: NonZeroUsize,
     trusted: TrustedProxies,
@@ -149,7 +147,6 @@ impl ForwardedPrefix {
 
     fn new(header: HeaderName, kind: Kind, trusted: TrustedProxies) -> Self {
         Self {
-            vary: HeaderValue::from(header.clone()),
             header,
             kind,
             hops: NonZeroUsize::MIN,
@@ -250,11 +247,6 @@ impl ForwardedPrefix {
             Kind::OriginalPath => self.parse_original_path(from_the_right, uri.path()),
         };
         root_path.map_or_else(Forwarded::Invalid, Forwarded::Used)
-    }
-
-    /// The name of the header as a member of `Vary`.
-    pub(crate) fn vary(&self) -> &HeaderValue {
-        &self.vary
     }
 
     /// Whether a valid value of this header means that the request path is stripped already.

@@ -38,17 +38,17 @@ type PeerAddrFn = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
 
 /// How to get the address of the peer: the user's function, or the known extensions.
 #[derive(Clone, Default)]
-pub(super) struct PeerFn(Option<Arc<PeerAddrFn>>);
+pub(crate) struct PeerFn(Option<Arc<PeerAddrFn>>);
 
 impl PeerFn {
-    pub(super) fn new<F>(peer: F) -> Self
+    pub(crate) fn new<F>(peer: F) -> Self
     where
         F: Fn(&Extensions) -> Option<IpAddr> + Send + Sync + 'static,
     {
         Self(Some(Arc::new(peer)))
     }
 
-    pub(super) fn addr(&self, extensions: &Extensions) -> Option<IpAddr> {
+    pub(crate) fn addr(&self, extensions: &Extensions) -> Option<IpAddr> {
         match &self.0 {
             Some(peer) => peer(extensions),
             None => known_peer_addr(extensions),

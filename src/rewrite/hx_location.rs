@@ -3,8 +3,9 @@
 //!
 //! [htmx]: https://htmx.org/headers/hx-location/
 
-use super::{location, Base, Origin};
+use super::{location, Base};
 use crate::json::{string, Edits, Object};
+use crate::Origin;
 use http::HeaderName;
 use std::{borrow::Cow, fmt::Write, str};
 

@@ -2,7 +2,8 @@
 //!
 //! [RFC 8288, section 3]: https://www.rfc-editor.org/rfc/rfc8288#section-3
 
-use super::{location, splice, Base, Origin};
+use super::{location, splice, Base};
+use crate::Origin;
 use std::ops::Range;
 
 /// Rewrites the references in `value`, and nothing around them; `None` if it stays.

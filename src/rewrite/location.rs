@@ -1,8 +1,7 @@
 //! The rule for one URI reference, on bytes: the table in the documentation of
 //! [`Rewrite`](super::Rewrite), row by row.
 
-use super::Origin;
-use crate::{uri, RootPath};
+use crate::{uri, Origin, RootPath};
 use http::Uri;
 
 /// What the references of a response are relative to.

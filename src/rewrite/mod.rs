@@ -4,13 +4,12 @@
 mod hx_location;
 mod link;
 mod location;
-mod origin;
 mod refresh;
 mod set_cookie;
 
 pub(crate) use self::location::{Base, Unusual};
-pub use self::origin::{InvalidOrigin, Origin};
 
+use crate::Origin;
 use http::{header, HeaderMap, HeaderName, HeaderValue};
 use std::{error, fmt, ops::Range, sync::LazyLock};
 

@@ -3,7 +3,8 @@
 //!
 //! [html]: https://html.spec.whatwg.org/multipage/semantics.html#shared-declarative-refresh-steps
 
-use super::{location, splice, Base, Origin};
+use super::{location, splice, Base};
+use crate::Origin;
 use std::ops::Range;
 
 /// The rewritten value, or `None` if it stays as it is. Every byte outside the reference is kept.

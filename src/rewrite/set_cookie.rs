@@ -2,7 +2,8 @@
 //!
 //! [RFC 6265, section 5.2]: https://www.rfc-editor.org/rfc/rfc6265#section-5.2
 
-use super::{splice, Base, Origin};
+use super::{splice, Base};
+use crate::Origin;
 use std::ops::Range;
 
 /// Rewrites the path in `value`, and nothing around it; `None` if it stays.

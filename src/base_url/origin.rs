@@ -1,4 +1,4 @@
-//! Origins that were named as this app.
+//! The scheme, host and port of a URL.
 
 use std::{error, fmt, net::Ipv6Addr, str::FromStr};
 
@@ -7,7 +7,7 @@ use std::{error, fmt, net::Ipv6Addr, str::FromStr};
 /// The scheme is `http` or `https`. The host is a DNS name, an IPv4 address or an IPv6 address in
 /// brackets. An origin is printed in lower case and without the scheme's default port.
 ///
-/// See [`Rewrite::own_origin`](crate::Rewrite::own_origin).
+/// With the feature `serde`, it is serialized as a string.
 ///
 /// ```
 /// use tower_root_path::Origin;
@@ -33,15 +33,41 @@ pub struct Origin {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Scheme {
+pub(super) enum Scheme {
     Http,
     Https,
 }
 
 impl Origin {
+    pub(super) fn new(scheme: Scheme, authority: Authority<'_>) -> Self {
+        Self {
+            scheme,
+            host: authority.host.to_ascii_lowercase().into(),
+            port: authority.port.unwrap_or(scheme.default_port()),
+        }
+    }
+
+    /// `http` or `https`.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        self.scheme.as_str()
+    }
+
+    /// The host in lower case, an IPv6 address in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, which may be the scheme's default.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The path, query and fragment of `reference`, if it is an absolute URL or a network-path
     /// reference to this origin.
-    pub(super) fn path_of<'a>(&self, reference: &'a [u8]) -> Option<&'a [u8]> {
+    pub(crate) fn path_of<'a>(&self, reference: &'a [u8]) -> Option<&'a [u8]> {
         let (scheme, after_scheme) = match Scheme::split_from(reference) {
             Some((scheme, rest)) => (scheme, rest),
             None => (self.scheme, reference),
@@ -50,7 +76,7 @@ impl Origin {
         let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#');
         let end = rest.iter().position(is_end).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
-        let (host, port) = split_authority(authority)?;
+        let Authority { host, port } = Authority::parse(authority)?;
         let is_own = scheme == self.scheme
             && host.eq_ignore_ascii_case(&self.host)
             && port.unwrap_or(scheme.default_port()) == self.port;
@@ -76,12 +102,8 @@ impl FromStr for Origin {
         let parse = || {
             let (scheme, rest) = Scheme::split_from(origin.as_bytes())?;
             let rest = rest.strip_prefix(b"//")?;
-            let (host, port) = split_authority(rest.strip_suffix(b"/").unwrap_or(rest))?;
-            Some(Self {
-                scheme,
-                host: host.to_ascii_lowercase().into(),
-                port: port.unwrap_or(scheme.default_port()),
-            })
+            let authority = Authority::parse(rest.strip_suffix(b"/").unwrap_or(rest))?;
+            Some(Self::new(scheme, authority))
         };
         parse().ok_or_else(|| InvalidOrigin(origin.into()))
     }
@@ -92,6 +114,13 @@ impl TryFrom<&str> for Origin {
 
     fn try_from(origin: &str) -> Result<Self, Self::Error> {
         origin.parse()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Origin {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -124,10 +153,14 @@ impl Scheme {
     fn split_from(reference: &[u8]) -> Option<(Self, &[u8])> {
         let colon = reference.iter().take(6).position(|byte| *byte == b':')?;
         let (scheme, rest) = reference.split_at(colon);
+        Some((Self::parse(scheme)?, &rest[1..]))
+    }
+
+    pub(super) fn parse(scheme: &[u8]) -> Option<Self> {
         if scheme.eq_ignore_ascii_case(b"http") {
-            Some((Self::Http, &rest[1..]))
+            Some(Self::Http)
         } else if scheme.eq_ignore_ascii_case(b"https") {
-            Some((Self::Https, &rest[1..]))
+            Some(Self::Https)
         } else {
             None
         }
@@ -140,7 +173,7 @@ impl Scheme {
         }
     }
 
-    fn default_port(self) -> u16 {
+    pub(super) fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
             Self::Https => 443,
@@ -148,26 +181,46 @@ impl Scheme {
     }
 }
 
-/// The host and the port of an authority without userinfo; `None` if it is anything else, so that
-/// no other reader sees another host in it.
-fn split_authority(authority: &[u8]) -> Option<(&str, Option<u16>)> {
-    let authority = std::str::from_utf8(authority).ok()?;
-    let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
-        let (address, _) = rest.split_once(']')?;
-        address.parse::<Ipv6Addr>().ok()?;
-        authority.split_at(address.len() + 2)
-    } else {
-        let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
-        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        (!host.is_empty() && host.bytes().all(is_of_name)).then_some((host, port))?
-    };
-    if port.is_empty() {
-        return Some((host, None));
+/// The host and the port of a URL without userinfo (RFC 3986, section 3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Authority<'a> {
+    pub(super) host: &'a str,
+    /// Not zero.
+    pub(super) port: Option<u16>,
+}
+
+impl<'a> Authority<'a> {
+    /// Whether both name the same host and port.
+    pub(super) fn is(self, other: Authority<'_>) -> bool {
+        self.host.eq_ignore_ascii_case(other.host) && self.port == other.port
     }
-    let digits = port.strip_prefix(':')?;
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+
+    /// `None` for whatever else it may be, so that no other reader sees another host in it.
+    pub(super) fn parse(authority: &'a [u8]) -> Option<Self> {
+        let authority = std::str::from_utf8(authority).ok()?;
+        let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
+            let (address, _) = rest.split_once(']')?;
+            address.parse::<Ipv6Addr>().ok()?;
+            authority.split_at(address.len() + 2)
+        } else {
+            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            (!host.is_empty() && host.bytes().all(is_of_name)).then_some((host, port))?
+        };
+        let port = match port.strip_prefix(':') {
+            Some(port) => Some(parse_port(port.as_bytes())?),
+            None if port.is_empty() => None,
+            None => return None,
+        };
+        Some(Self { host, port })
+    }
+}
+
+/// A number from 1 to 65535.
+pub(super) fn parse_port(port: &[u8]) -> Option<u16> {
+    if !port.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let port = digits.parse().ok().filter(|port| *port > 0)?;
-    Some((host, Some(port)))
+    let port = std::str::from_utf8(port).ok()?.parse().ok()?;
+    (port > 0).then_some(port)
 }
