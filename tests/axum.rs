@@ -17,7 +17,10 @@ use futures_util::{SinkExt, StreamExt};
 use std::net::SocketAddr;
 use support::axum::{get as fetch, serve, text};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt as _};
-use tower_root_path::{ForwardedPrefix, Rewrite, RootPath, RootPathLayer, TrustedProxies};
+use tower_root_path::{
+    BaseUrl, ForwardedOrigin, ForwardedPrefix, PublicUri, Rewrite, RootPath, RootPathLayer,
+    TrustedProxies,
+};
 
 const ROOT: RootPath = RootPath::from_static("/api/v1");
 
@@ -840,4 +843,87 @@ async fn a_service_need_not_be_clone() {
     let _: (&NotClone, &mut NotClone) = (&NotClone, service.get_mut());
     let _: &NotClone = service.get_ref();
     let _: NotClone = service.into_inner();
+}
+
+/// 500 if nobody has configured an origin, 400 if the host of the request was refused.
+#[tokio::test]
+async fn the_base_url_is_an_extractor() {
+    let required = |base_url: BaseUrl, uri: PublicUri| async move { format!("{base_url} {uri}") };
+    let optional = |base_url: Option<BaseUrl>, uri: Option<PublicUri>| async move {
+        let text = base_url.map(|base_url| base_url.to_string());
+        format!("{text:?} {}", uri.is_some())
+    };
+    let shop = Router::new().route("/required", get(required));
+    let app = Router::new()
+        .route("/required", get(required))
+        .route("/optional", get(optional))
+        .nest("/shop", shop.layer(RootPathLayer::nested()));
+    let fixed = RootPathLayer::new(ROOT).public_origin("https://example.com");
+    let hosts = |hosts: &str| {
+        let origin = ForwardedOrigin::x_forwarded(TrustedProxies::all(), hosts.parse().unwrap());
+        RootPathLayer::new(ROOT).with_forwarded_origin(origin)
+    };
+    let http = |hosts: &str| {
+        let origin = ForwardedOrigin::x_forwarded(TrustedProxies::all(), hosts.parse().unwrap());
+        RootPathLayer::new(ROOT).with_forwarded_origin(origin.default_scheme("http"))
+    };
+    for (layer, path, status, expected) in [
+        (
+            fixed.clone(),
+            "/required",
+            200,
+            "https://example.com/api/v1 https://example.com/api/v1/required",
+        ),
+        (
+            fixed.clone(),
+            "/shop/required?x",
+            200,
+            "https://example.com/api/v1/shop https://example.com/api/v1/shop/required?x",
+        ),
+        (
+            fixed,
+            "/optional",
+            200,
+            "Some(\"https://example.com/api/v1\") true",
+        ),
+        (
+            RootPathLayer::new(ROOT),
+            "/required",
+            500,
+            "no public origin is configured",
+        ),
+        (RootPathLayer::new(ROOT), "/optional", 200, "None false"),
+        (
+            hosts("app.example"),
+            "/required",
+            500,
+            "the public scheme is not known",
+        ),
+        (hosts("app.example"), "/optional", 200, "None false"),
+        (
+            http("app.example"),
+            "/required",
+            200,
+            "http://app.example/api/v1 http://app.example/api/v1/required",
+        ),
+        (
+            http("other.example"),
+            "/required",
+            400,
+            "the host of the request was refused",
+        ),
+        (
+            http("other.example"),
+            "/optional",
+            400,
+            "the host of the request was refused",
+        ),
+    ] {
+        let response = fetch(app.clone().layer(layer), path).await;
+        assert_eq!(response.status(), status, "{path}");
+        let body = axum::body::to_bytes(response.into_body(), 1 << 10)
+            .await
+            .unwrap();
+        assert_eq!(body, expected, "{path}");
+    }
 }

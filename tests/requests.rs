@@ -1,13 +1,12 @@
 //! The cases of `vectors/requests.json`: requests that were vulnerabilities elsewhere.
-//!
-//! R09 to R12 are about parsing `Forwarded`, which is not read here.
 
 mod support;
 
 use http::Request;
 use support::{emitted, get, get_with, location, root_path, seen, vectors};
 use tower_root_path::{
-    Forwarded, ForwardedPrefix, PeerAddr, RootPath, RootPathLayer, TrustedProxies,
+    AllowedHosts, Forwarded, ForwardedOrigin, ForwardedPrefix, PeerAddr, RootPath, RootPathLayer,
+    TrustedProxies,
 };
 
 fn forwarded() -> RootPathLayer {
@@ -176,4 +175,29 @@ async fn r16_to_r22_what_is_stripped() {
 async fn r25_vary_names_the_header() {
     let headers = emitted(forwarded(), get("/x"), &[("location", b"/y")]).await;
     assert_eq!(headers["vary"], "x-forwarded-prefix");
+}
+
+/// What is in quotes is data, a repeated parameter and too many of them are refused.
+#[test]
+fn forwarded_has_one_reading() {
+    let origin = ForwardedOrigin::rfc7239(TrustedProxies::loopback(), AllowedHosts::any());
+    let many = "x=y;".repeat(10_000);
+    let malformed = "`Forwarded` does not follow the grammar of RFC 7239";
+    for (id, line, expected) in [
+        (
+            "R09",
+            "for=\"127.0.0.1;host=evil.com;proto=https\"",
+            "http://app.example",
+        ),
+        ("R10", "for=\"a, host=evil\"", "http://app.example"),
+        ("R11", "host=a;host=b", malformed),
+        ("R12", &many, malformed),
+    ] {
+        let request = get_with("/", &[("forwarded", line)]);
+        let shown = match origin.clone().default_scheme("http").read(&request) {
+            Ok(origin) => origin.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(shown.starts_with(expected), "{id}: {shown}");
+    }
 }

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use support::{get, get_with};
-use tower_root_path::{ForwardedPrefix, PeerAddr, RootPathLayer, TrustedProxies};
+use tower_root_path::{ForwardedOrigin, ForwardedPrefix, PeerAddr, RootPathLayer, TrustedProxies};
 
 const PREFIX: &str = "x-forwarded-prefix";
 
@@ -138,4 +138,62 @@ async fn a_404_of_a_layer_that_runs_too_late_to_strip_is_logged() {
         });
         assert_lines(&lines.await, expected);
     }
+}
+
+#[tokio::test]
+async fn each_reason_why_there_is_no_base_url_is_logged_once() {
+    let hosts = || "app.example".parse().unwrap();
+    let origin = ForwardedOrigin::x_forwarded(TrustedProxies::loopback(), hosts());
+    let layer = RootPathLayer::new("/api").with_forwarded_origin(origin);
+    let https = ("x-forwarded-proto", "https");
+    let unknown_peer = || {
+        let mut request = get_with("/", &[https]);
+        request.extensions_mut().remove::<PeerAddr>();
+        request
+    };
+    let untrusted_peer = || {
+        let mut request = get_with("/", &[https]);
+        let peer = PeerAddr(([192, 0, 2, 1], 1).into());
+        request.extensions_mut().insert(peer);
+        request
+    };
+    let without_host = || {
+        let mut request = get_with("/", &[https]);
+        request.headers_mut().remove(http::header::HOST);
+        request
+    };
+    let lines = logged(async {
+        for _ in 0..3 {
+            for request in [
+                get_with("/", &[https]),
+                unknown_peer(),
+                untrusted_peer(),
+                get_with("/", &[https, ("x-forwarded-host", "evil.example")]),
+                get_with("/", &[https, ("x-forwarded-host", "other.example")]),
+                get_with("/", &[https, ("x-forwarded-host", "a b")]),
+                get_with("/", &[("x-forwarded-proto", "javascript")]),
+                get_with("/", &[https, ("x-forwarded-port", "0")]),
+                get_with("/", &[https, ("host", "evil.example")]),
+                without_host(),
+                get_with("https://other.example/", &[https]),
+            ] {
+                support::send(&layer, request, |_| Response::new(())).await;
+            }
+        }
+    });
+    assert_lines(
+        &lines.await,
+        &[
+            "ignored a forwarded origin, since the address of the peer is not known",
+            "no base URL: the scheme is not known",
+            "ignored a forwarded origin: untrusted peer 192.0.2.1 ",
+            "the host of https://evil.example is not allowed",
+            "is not a host with an optional port",
+            "scheme \"javascript\" is not http or https",
+            "\"0\" is not a port from 1 to 65535",
+            "the request has several `Host` lines",
+            "the request has no host",
+            "`Host` differs from the authority",
+        ],
+    );
 }

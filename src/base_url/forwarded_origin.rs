@@ -8,7 +8,7 @@ use super::{
 use crate::forwarded::Forwarded;
 use crate::forwarded::{PeerFn, TrustedProxies};
 use http::{header, uri, Extensions, HeaderMap, HeaderName, HeaderValue, Request, Uri};
-use std::{error, fmt, net::IpAddr, num::NonZeroUsize};
+use std::{borrow::Cow, error, fmt, net::IpAddr, num::NonZeroUsize};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -68,10 +68,10 @@ enum Family {
 
 /// What one family of headers holds. A missing value is taken from the request itself.
 #[derive(Default)]
-struct Values {
-    scheme: Option<Vec<u8>>,
-    host: Option<Vec<u8>>,
-    port: Option<Vec<u8>>,
+struct Values<'a> {
+    scheme: Option<Cow<'a, [u8]>>,
+    host: Option<Cow<'a, [u8]>>,
+    port: Option<Cow<'a, [u8]>>,
 }
 
 impl ForwardedOrigin {
@@ -208,7 +208,7 @@ impl ForwardedOrigin {
         })
     }
 
-    fn forwarded(&self, headers: &HeaderMap) -> Result<Values, RefusedOrigin> {
+    fn forwarded<'a>(&self, headers: &'a HeaderMap) -> Result<Values<'a>, RefusedOrigin> {
         match self.family {
             Family::XForwarded => Ok(Values {
                 scheme: self.member(headers, &X_FORWARDED_PROTO),
@@ -230,11 +230,11 @@ impl ForwardedOrigin {
     }
 
     /// The member of a list, counted from the right, or the leftmost if there are fewer.
-    fn member(&self, headers: &HeaderMap, name: &HeaderName) -> Option<Vec<u8>> {
+    fn member<'a>(&self, headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<'a, [u8]>> {
         let lines = headers.get_all(name).iter().rev();
         let members = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         let member = members.take(self.hops.get()).last()?;
-        Some(member.trim_ascii().to_vec())
+        Some(member.trim_ascii().into())
     }
 
     /// The headers of the family, which the members of `Vary` are.
@@ -344,9 +344,10 @@ impl fmt::Display for RefusedOrigin {
             }
             Self::InvalidHost(host) => write!(f, "{host:?} is not a host with an optional port"),
             Self::InvalidPort(port) => write!(f, "{port:?} is not a port from 1 to 65535"),
-            Self::MalformedForwarded => {
-                f.write_str("`Forwarded` does not follow the grammar of RFC 7239")
-            }
+            Self::MalformedForwarded => f.write_str(
+                "`Forwarded` does not follow the grammar of RFC 7239 (white space is allowed \
+                 around commas alone, and a host with a port must be in quotes)",
+            ),
             Self::HostNotAllowed(origin) => write!(
                 f,
                 "the host of {origin} is not allowed (if it is the app's own, add it to the \
