@@ -17,7 +17,7 @@ use serde_json::{json, Value};
 use std::{collections::BTreeMap, fs, net::SocketAddr};
 use support::{
     process::{root, Example},
-    proxy::{directory, traefik_of_fastapis_page, Config, FILES, GRPC_FILES},
+    proxy::{directory, traefik_of_fastapis_page, Config, FILES, GRPC_FILES, TLS_FILES},
     server::{free_addr, Files},
 };
 use url::Url;
@@ -31,7 +31,7 @@ const KUBERNETES: [&str; 2] = [
 #[test]
 fn each_configuration_names_a_layer_and_is_in_the_readme() {
     let mut known = BTreeMap::new();
-    for file in [FILES, GRPC_FILES, &KUBERNETES].concat() {
+    for file in [FILES, GRPC_FILES, TLS_FILES, &KUBERNETES].concat() {
         let config = Config::read(file);
         // Panics if this crate has no such layer.
         let _ = config.layer();

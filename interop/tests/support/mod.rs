@@ -7,3 +7,4 @@ pub mod axum;
 pub mod process;
 pub mod proxy;
 pub mod server;
+pub mod tls;

@@ -3,11 +3,12 @@
 use super::{
     process::{get_raw, root},
     server::{free_addr, Files, Server},
+    tls,
 };
 use axum::Router;
 use http::HeaderName;
 use std::{error::Error, fs, net::SocketAddr, path::PathBuf, process::Command};
-use tower_root_path::{ForwardedPrefix, Rewrite, RootPathLayer};
+use tower_root_path::{ForwardedOrigin, ForwardedPrefix, Rewrite, RootPathLayer};
 
 /// A running proxy. Dropping it stops the program.
 #[derive(Debug)]
@@ -31,7 +32,8 @@ impl Proxy {
 }
 
 /// A file of `examples/proxies/`. The proxy listens on port 9999 and publishes the app at
-/// 127.0.0.1:8000 under `/api/v1`, or under `/grpc` if the file is one of `GRPC_FILES`.
+/// 127.0.0.1:8000 under `/api/v1`, or under `/grpc` if the file is one of `GRPC_FILES`. If it is one
+/// of `TLS_FILES`, the proxy terminates TLS and publishes the app under `/shop` too.
 #[derive(Clone, Debug)]
 pub struct Config {
     file: &'static str,
@@ -138,9 +140,17 @@ impl Config {
         let parts: Vec<_> = parts.map(|part| part.replace("8000", &ports[0])).collect();
         let (mut command, files) = self.kind().command(public, &parts.join(&ports[1]));
         command.args(&self.args);
+        let is_tls = TLS_FILES.contains(&self.file);
+        if is_tls {
+            tls::write_certificate(files.path());
+        }
         let log = files.path().join("log");
         let mut server = Server::start(public, &mut command, log);
-        if self.kind().name == "traefik" {
+        if self.kind().name == "traefik" && is_tls {
+            server.wait_until("its routes are loaded", || {
+                tls::is_ok(public, "/api/v1/app")
+            });
+        } else if self.kind().name == "traefik" {
             // A gRPC server answers 200 too, also to an unknown method.
             let is_grpc = GRPC_FILES.contains(&self.file);
             let target = if is_grpc { "/grpc/app" } else { "/api/v1/app" };
@@ -222,6 +232,17 @@ pub const FILES: &[&str] = &[
 /// The configurations for gRPC, with the prefix `/grpc`.
 pub const GRPC_FILES: &[&str] = &["nginx/grpc.conf", "traefik/grpc.toml", "envoy/grpc.yaml"];
 
+/// The configurations that terminate TLS and publish the app under two prefixes for any host.
+pub const TLS_FILES: &[&str] = &[
+    "nginx/tls.conf",
+    "traefik/tls.toml",
+    "caddy/tls.Caddyfile",
+    "haproxy/tls.cfg",
+    "envoy/tls.yaml",
+    "nginx/forwarded.conf",
+    "haproxy/forwarded.cfg",
+];
+
 /// The files in `FILES` for one proxy, such as `nginx`.
 pub fn files(proxy: &str) -> impl Iterator<Item = Config> + '_ {
     let files = FILES
@@ -266,6 +287,10 @@ const LAYERS: &[NamedLayer] = layers! {
         => "--trust 127.0.0.1 --original-path-header x-envoy-original-path",
     RootPathLayer::new("").with_forwarded(ForwardedPrefix::original_path_header(HeaderName::from_static("x-replaced-path"), "127.0.0.1".parse()?))
         => "--trust 127.0.0.1 --original-path-header x-replaced-path",
+    RootPathLayer::new("").with_forwarded(ForwardedPrefix::x_forwarded_prefix("127.0.0.1".parse()?)).with_forwarded_origin(ForwardedOrigin::x_forwarded("127.0.0.1".parse()?, "app.example, *.example.com".parse()?))
+        => "--trust 127.0.0.1 --forwarded-origin x-forwarded --allowed-hosts app.example,*.example.com",
+    RootPathLayer::new("").with_forwarded(ForwardedPrefix::x_forwarded_prefix("127.0.0.1".parse()?)).with_forwarded_origin(ForwardedOrigin::rfc7239("127.0.0.1".parse()?, "app.example, *.example.com".parse()?))
+        => "--trust 127.0.0.1 --forwarded-origin rfc7239 --allowed-hosts app.example,*.example.com",
 };
 
 /// The layer in `router.layer(…)`, in `….wrap(router)` of a layer that strips, or, for gRPC, in
@@ -382,8 +407,9 @@ fn traefik(command: &mut Command, public: SocketAddr, routes: &str) -> Files {
 }
 
 fn caddy(command: &mut Command, _: SocketAddr, site: &str) -> Files {
-    // Two instances would use the same port for the admin API.
-    let files = Files::new(&[("Caddyfile", &format!("{{\n\tadmin off\n}}\n{site}"))]);
+    // Two instances would use the same port for the admin API, and port 80 for redirects to HTTPS.
+    let options = "admin off\n\tauto_https disable_redirects";
+    let files = Files::new(&[("Caddyfile", &format!("{{\n\t{options}\n}}\n{site}"))]);
     command.args(["run", "--config", "Caddyfile", "--adapter", "caddyfile"]);
     command.env("HOME", files.path());
     command.env("XDG_CONFIG_HOME", files.path());
