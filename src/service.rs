@@ -130,7 +130,10 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     }
     let has_stripped = strips && uri::strip_from(request.uri_mut(), root_path.as_str());
     let is_unstripped = !has_stripped && is_unstripped(config, request, root_path.as_str());
-    let unusual = unusual(request, false, has_stripped, None);
+    let unusual = match uri::is_usual(request.uri()) {
+        true => None,
+        false => Unusual::new(request.uri(), None, has_stripped, None),
+    };
     OnResponse::new(
         config,
         None,
@@ -204,7 +207,13 @@ fn on_stacked_request<B>(
         public.insert_into(request.extensions_mut());
     }
     let mount_as_received = mount.as_received.as_deref();
-    let unusual = unusual(request, is_mounted, has_stripped, mount_as_received);
+    let unusual = match !is_mounted && uri::is_usual(request.uri()) {
+        true => None,
+        false => {
+            let original = nest::original_uri(request.extensions()).filter(|_| is_mounted);
+            Unusual::new(request.uri(), original, has_stripped, mount_as_received)
+        }
+    };
 
     let accounts = is_mounted && (config.nested || adds) || has_stripped && config.wraps_router;
     let inserts_inherited = accounts || config.rewrite.is_some() || adds && has_outer;
@@ -280,29 +289,6 @@ fn read_origin<B>(
 #[inline]
 fn is_unstripped<B>(config: &Config, request: &Request<B>, own: &str) -> bool {
     WarnOnce::ENABLED && !(config.nested || own.is_empty()) && uri::begins_with(request.uri(), own)
-}
-
-/// What only requests in a mount, in absolute-form or with a path that may be reflected need.
-#[inline]
-fn unusual<B>(
-    request: &Request<B>,
-    is_mounted: bool,
-    has_stripped: bool,
-    mount_as_received: Option<&str>,
-) -> Option<Box<Unusual>> {
-    let is_usual = !is_mounted
-        && request.uri().scheme().is_none()
-        && !uri::reflects_as_network_path(request.uri());
-    if is_usual {
-        return None;
-    }
-    let original = nest::original_uri(request.extensions()).filter(|_| is_mounted);
-    Unusual::new(
-        request.uri(),
-        original,
-        has_stripped,
-        mount_as_received.map(Into::into),
-    )
 }
 
 /// What a layer adds to the root path.

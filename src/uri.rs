@@ -147,9 +147,16 @@ fn is_dropped_by_browsers(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | b'\r')
 }
 
+/// Whether `uri` is in origin-form, and its path is not a network-path reference if the app reflects
+/// it: almost every request over HTTP/1.1.
+#[inline]
+pub(crate) fn is_usual(uri: &Uri) -> bool {
+    uri.scheme().is_none() && !reflects_as_network_path(uri)
+}
+
 /// Whether the path of a request, as it is or percent-decoded, would be a network-path reference if
 /// the app reflected it.
-#[inline]
+#[inline(always)]
 pub(crate) fn reflects_as_network_path(uri: &Uri) -> bool {
     // Not `Uri::path`, which looks for the query first.
     let path = uri.path_and_query().map_or("", PathAndQuery::as_str);

@@ -44,7 +44,7 @@ impl Unusual {
         uri: &Uri,
         original: Option<&Uri>,
         has_stripped: bool,
-        mount_as_received: Option<Box<str>>,
+        mount_as_received: Option<&str>,
     ) -> Option<Box<Self>> {
         // A mounted app may reflect the original path too.
         let reflects = uri::reflects_as_network_path(uri)
@@ -54,7 +54,7 @@ impl Unusual {
         is_unusual.then(|| {
             Box::new(Self {
                 reflects_as_network_path: reflects,
-                mount_as_received,
+                mount_as_received: mount_as_received.map(Into::into),
                 request_url: is_absolute.then(|| RequestUrl {
                     uri: uri.clone(),
                     has_stripped,
