@@ -239,6 +239,13 @@ fn a_bad_flag_is_an_error_of_one_line() {
             "--route",
         ),
         ("gateway", "--route /api=ftp://h", 2, "--route"),
+        ("oauth", "--provider x", 2, "--provider"),
+        (
+            "oauth",
+            "--public-origin localhost:9999",
+            2,
+            "--public-origin",
+        ),
         ("behind_a_proxy", "--app x", 2, "--app"),
         ("behind_a_proxy", &format!("--app {taken}"), 1, "--app"),
         (
