@@ -66,33 +66,32 @@ pub(crate) struct Config {
     pub(crate) rewrite: Option<Arc<Rewrite>>,
     without_vary: bool,
     pub(crate) warn_once: WarnOnce,
+    pub(crate) derived: Derived,
+}
+
+/// What follows from the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Derived {
+    /// Whether no request gets a root path and no response is rewritten.
+    pub(crate) is_noop: bool,
+    /// Whether inner layers may inherit more than the root path.
+    pub(crate) hands_on: bool,
+    /// Whether `Vary` gets members.
+    pub(crate) varies: bool,
 }
 
 impl Config {
-    /// Whether no request gets a root path and no response is rewritten.
-    #[inline]
-    pub(crate) fn is_noop(&self) -> bool {
-        self.root_path.is_empty()
-            && self.forwarded.is_none()
-            && self.origin.is_none()
-            && !self.nested
-            && self.rewrite.is_none()
-    }
-
-    /// Whether the layer may have something to hand on to inner layers besides the root path.
-    #[inline]
-    pub(crate) fn hands_on(&self) -> bool {
-        self.nested || self.wraps_router || self.rewrite.is_some() || self.origin.is_some()
-    }
-
-    /// Whether there are members to add to `Vary`.
-    #[inline]
-    pub(crate) fn varies(&self) -> bool {
+    fn derived(&self) -> Derived {
         let has_forwarded_origin = matches!(self.origin, Some(PublicOrigin::Forwarded(_)));
-        (self.forwarded.is_some() || has_forwarded_origin) && !self.without_vary
+        let hands_on = self.nested || self.rewrite.is_some() || self.origin.is_some();
+        Derived {
+            is_noop: self.root_path.is_empty() && self.forwarded.is_none() && !hands_on,
+            hands_on: hands_on || self.wraps_router,
+            varies: (self.forwarded.is_some() || has_forwarded_origin) && !self.without_vary,
+        }
     }
 
-    /// The members to add to `Vary`, if [`varies`](Self::varies).
+    /// The members to add to `Vary`, if it gets any.
     pub(crate) fn vary(&self) -> impl Iterator<Item = &HeaderName> {
         let prefix = self.forwarded.iter().map(ForwardedPrefix::header);
         let origin = match &self.origin {
@@ -301,19 +300,19 @@ impl RootPathLayer {
     }
 
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(Arc::make_mut(&mut self.config));
+        let config = Arc::make_mut(&mut self.config);
+        change(config);
+        config.derived = config.derived();
         self
     }
 }
 
 impl From<RootPath> for RootPathLayer {
     fn from(root_path: RootPath) -> Self {
-        Self {
-            config: Arc::new(Config {
-                root_path,
-                ..Config::default()
-            }),
-        }
+        let layer = Self {
+            config: Arc::default(),
+        };
+        layer.with(|config| config.root_path = root_path)
     }
 }
 

@@ -91,8 +91,7 @@ mod imp {
     /// Whether routers have removed a mount.
     #[inline]
     pub(crate) fn is_mounted(extensions: &Extensions) -> bool {
-        // A router puts `OriginalUri` there too.
-        extensions.len() > 1 && extensions.get::<NestedPath>().is_some()
+        extensions.get::<NestedPath>().is_some()
     }
 
     /// Whether a router has received the request.

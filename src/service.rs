@@ -2,7 +2,7 @@
 
 use crate::{
     base_url::{MissingBaseUrl, Origin, Public, PublicOrigin},
-    forwarded::Forwarded,
+    forwarded::{Forwarded, ForwardedPrefix},
     layer::Config,
     nest::{self, Accounted, Mount},
     rewrite::{Base, Rewrite, Unusual},
@@ -76,7 +76,7 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        if self.config.is_noop() && !uri::reflects_as_network_path(request.uri()) {
+        if self.config.derived.is_noop && !uri::reflects_as_network_path(request.uri()) {
             return RootPathFuture {
                 inner: self.inner.call(request),
                 on_response: None,
@@ -121,13 +121,13 @@ where
 /// Determines the root path, strips it from the request path and puts it in the extensions.
 #[inline]
 fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnResponse> {
-    let Configured { root_path, strips } = Configured::new(config, request);
-    let is_alone = !config.hands_on()
-        && !nest::is_mounted(request.extensions())
-        && insert_if_first(request.extensions_mut(), &root_path);
+    let configured = Configured::new(config, request);
+    let is_alone = !config.derived.hands_on
+        && insert_if_alone(request.extensions_mut(), &configured.root_path);
     if !is_alone {
-        return on_stacked_request(config, request, Configured { root_path, strips });
+        return on_stacked_request(config, request, configured);
     }
+    let Configured { root_path, strips } = configured;
     let has_stripped = strips && uri::strip_from(request.uri_mut(), root_path.as_str());
     let is_unstripped = !has_stripped && is_unstripped(config, request, root_path.as_str());
     let unusual = match uri::is_usual(request.uri()) {
@@ -142,29 +142,32 @@ fn on_request<B>(config: &Arc<Config>, request: &mut Request<B>) -> Option<OnRes
     )
 }
 
-/// Inserts `root_path` unless there is one of an outer layer. Returns whether there is none.
-#[inline]
-fn insert_if_first(extensions: &mut Extensions, root_path: &RootPath) -> bool {
+/// Inserts `root_path` if no layers and no routers are around. Returns whether there were none.
+fn insert_if_alone(extensions: &mut Extensions, root_path: &RootPath) -> bool {
+    if nest::is_mounted(extensions) {
+        return false;
+    }
     if root_path.is_empty() {
         return extensions.get::<RootPath>().is_none();
     }
-    let mut is_first = false;
+    let mut was_alone = false;
     extensions.get_or_insert_with(|| {
-        is_first = true;
+        was_alone = true;
         root_path.clone()
     });
-    is_first
+    was_alone
 }
 
 /// The same as [`on_request`] for a layer with layers or routers around it, or that hands something
-/// on to inner layers.
+/// on to inner layers. Not inlined, so that [`on_request`] is small.
+#[inline(never)]
 fn on_stacked_request<B>(
     config: &Arc<Config>,
     request: &mut Request<B>,
     configured: Configured,
 ) -> Option<OnResponse> {
     let outer: Option<RootPath> = request.extensions().get().cloned();
-    // Inserted only together with a `RootPath`.
+    // It is inserted only together with a `RootPath`, so a look-up is saved.
     let inherited = outer.as_ref().and_then(|_| request.extensions().get());
     let inherited: Inherited = inherited.cloned().unwrap_or_default();
     let is_mounted = nest::is_mounted(request.extensions());
@@ -243,7 +246,7 @@ fn on_stacked_request<B>(
     OnResponse::new(config, rewrite, base, is_unstripped)
 }
 
-/// The root path of a layer that is not nested: the forwarded or the configured one.
+/// The forwarded or the configured root path; empty for a nested layer.
 struct Configured {
     root_path: RootPath,
     /// Whether to strip it from the request path.
@@ -253,20 +256,33 @@ struct Configured {
 impl Configured {
     #[inline]
     fn new<B>(config: &Config, request: &Request<B>) -> Self {
-        let (uri, extensions) = (request.uri(), request.extensions());
         // After routing, a path that begins with the root path is a route of the app's own.
-        let strips = config.strips && (config.wraps_router || !nest::is_routed(extensions));
+        let is_early = || config.wraps_router || !nest::is_routed(request.extensions());
+        let strips = config.strips && is_early();
         if let Some(forwarded) = &config.forwarded {
-            let headers = request.headers();
-            let found = forwarded.read_or_reuse(uri, headers, extensions, &config.root_path);
-            config.warn_once.forwarded(forwarded.header(), &found);
-            if let Forwarded::Used(root_path) = found {
+            if let Some(root_path) = read_forwarded(config, forwarded, request) {
                 let strips = strips && !forwarded.implies_stripped();
                 return Self { root_path, strips };
             }
         }
         let root_path = config.root_path.clone();
         Self { root_path, strips }
+    }
+}
+
+/// Not inlined, so that layers that read no header are small.
+#[inline(never)]
+fn read_forwarded<B>(
+    config: &Config,
+    forwarded: &ForwardedPrefix,
+    request: &Request<B>,
+) -> Option<RootPath> {
+    let (uri, headers, extensions) = (request.uri(), request.headers(), request.extensions());
+    let found = forwarded.read_or_reuse(uri, headers, extensions, &config.root_path);
+    config.warn_once.forwarded(forwarded.header(), &found);
+    match found {
+        Forwarded::Used(root_path) => Some(root_path),
+        _ => None,
     }
 }
 
@@ -394,7 +410,7 @@ impl OnResponse {
         base: Base,
         is_unstripped: bool,
     ) -> Option<Self> {
-        let needs_config = is_unstripped || config.varies();
+        let needs_config = is_unstripped || config.derived.varies;
         let rewrites = match &rewrite {
             Some(rewrite) => !rewrite.is_noop(&base),
             None => base.has_root_path(),
@@ -428,7 +444,7 @@ impl OnResponse {
         if self.is_unstripped && status == StatusCode::NOT_FOUND {
             config.warn_once.prefix_not_stripped(self.base.own());
         }
-        if config.varies() {
+        if config.derived.varies {
             for name in config.vary() {
                 add_vary(headers, name);
             }

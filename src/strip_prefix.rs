@@ -220,7 +220,7 @@ where
         // servers merge the trailers that `Trailer` names into the headers (section 6.5.1).
         remove_from_list(headers, &CONNECTION);
         remove_from_list(headers, &TRAILER);
-        if !prefix.is_empty() && uri::strip_from(request.uri_mut(), prefix.as_str()) {
+        if uri::strip_from(request.uri_mut(), prefix.as_str()) {
             // Fails only if the map is full (2^15 headers), which is more than any server accepts.
             let _ = request
                 .headers_mut()

@@ -231,6 +231,7 @@ mod tests {
             ("http://h:80/api/v1/x?y", "/api/v1", "http://h:80/x?y"),
             ("https://h/api/v1", "/api/v1", "https://h/"),
             ("http://h?y", "/api/v1", "http://h/?y"),
+            ("/x", "", "/x"),
         ] {
             let mut stripped = uri.parse::<Uri>().unwrap();
             let was_there = strip_from(&mut stripped, prefix);

@@ -927,3 +927,24 @@ async fn the_base_url_is_an_extractor() {
         assert_eq!(body, expected, "{path}");
     }
 }
+
+/// Middleware may make a new request and forget the extensions of the old one.
+#[tokio::test]
+async fn a_mount_counts_once_although_the_extensions_before_it_are_lost() {
+    let forgets = tower::util::MapRequestLayer::new(|mut request: Request| {
+        request.extensions_mut().clear();
+        request
+    });
+    let inner = Router::new().route("/app", get(show));
+    let middle = Router::new().nest("/c", inner.layer(RootPathLayer::nested()));
+    for (middle, expected) in [
+        (middle.clone().layer(RootPathLayer::nested()), "/b/c /app"),
+        (
+            middle.layer(RootPathLayer::new("/public")),
+            "/public/c /app",
+        ),
+    ] {
+        let app = Router::new().nest("/b", middle).layer(forgets.clone());
+        assert_eq!(text(app, "/b/c/app").await, expected);
+    }
+}

@@ -254,6 +254,8 @@ fn a_trusted_proxy_names_scheme_host_and_port() {
             "",
             "https://app.example:9999",
         ),
+        // Caddy's `{port}`, if the client sent none.
+        ("https", "app.example", " ", "", "https://app.example"),
         // A TLS offload sends `https` and 80.
         ("https", "app.example", "80", "", "https://app.example"),
         ("http", "app.example", "443", "", "http://app.example"),
@@ -367,7 +369,6 @@ fn hostile_values_are_refused_and_never_repaired() {
         "-1",
         "+8443",
         "8443a",
-        "",
         "0x50",
         "99999999999999999999",
     ] {

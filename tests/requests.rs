@@ -5,8 +5,8 @@ mod support;
 use http::Request;
 use support::{emitted, get, get_with, location, root_path, seen, vectors};
 use tower_root_path::{
-    AllowedHosts, Forwarded, ForwardedOrigin, ForwardedPrefix, PeerAddr, RootPath, RootPathLayer,
-    TrustedProxies,
+    AllowedHosts, Forwarded, ForwardedOrigin, ForwardedPrefix, PeerAddr, Rewrite, RootPath,
+    RootPathLayer, TrustedProxies,
 };
 
 fn forwarded() -> RootPathLayer {
@@ -199,5 +199,58 @@ fn forwarded_has_one_reading() {
             Err(error) => error.to_string(),
         };
         assert!(shown.starts_with(expected), "{id}: {shown}");
+    }
+}
+
+/// A layer that hands nothing on and has none around it takes a shorter way through the code.
+#[tokio::test]
+async fn the_default_rewrite_named_is_the_default() {
+    let forwarded = || ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    let layers = [
+        RootPathLayer::new(""),
+        RootPathLayer::new("/api"),
+        RootPathLayer::new("/api").strip_if_present(),
+        RootPathLayer::new("").with_forwarded(forwarded()),
+        RootPathLayer::new("/api")
+            .strip_if_present()
+            .with_forwarded(forwarded()),
+    ];
+    for layer in layers {
+        let named = layer.clone().rewrite(Rewrite::redirects());
+        for uri in [
+            "/",
+            "/x?y",
+            "/api",
+            "/api/x",
+            "//evil",
+            "/api//evil",
+            "/%2fevil",
+            "*",
+            "http://h/api/x",
+        ] {
+            for lines in [
+                &[][..],
+                &[("x-forwarded-prefix", "/b")],
+                &[("x-forwarded-prefix", "")],
+            ] {
+                let (short, long) = (
+                    seen(&layer, get_with(uri, lines)).await,
+                    seen(&named, get_with(uri, lines)).await,
+                );
+                assert_eq!(short.uri(), long.uri(), "{layer:?} {uri} {lines:?}");
+                assert_eq!(
+                    root_path(&short).unwrap_or_default(),
+                    root_path(&long).unwrap_or_default(),
+                    "{layer:?} {uri} {lines:?}"
+                );
+                for value in ["/login", "/api/x", "//evil", "x", "http://h/x/"] {
+                    let (short, long) = (
+                        location(&layer, get_with(uri, lines), value).await,
+                        location(&named, get_with(uri, lines), value).await,
+                    );
+                    assert_eq!(short, long, "{layer:?} {uri} {lines:?} {value}");
+                }
+            }
+        }
     }
 }

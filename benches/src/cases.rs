@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION},
-    HeaderMap, HeaderValue, Request, Response,
+    HeaderMap, HeaderValue, Request, Response, StatusCode,
 };
 use std::{
     convert::Infallible,
@@ -27,7 +27,7 @@ use tower_http::{
     add_extension::AddExtensionLayer, normalize_path::NormalizePathLayer,
     set_header::SetResponseHeaderLayer,
 };
-use tower_root_path::{ForwardedPrefix, RootPathLayer, TrustedProxies};
+use tower_root_path::{ForwardedPrefix, RootPath, RootPathLayer, TrustedProxies};
 
 /// 24 bytes, with the slash at the end that `NormalizePathLayer` trims.
 const UNSTRIPPED: &str = "/api/v1/users/42/?page=2";
@@ -76,58 +76,65 @@ pub(crate) const NORMALIZE_PATH: &str = "NormalizePathLayer of tower-http";
 
 pub(crate) fn all() -> Vec<Case> {
     let forwarded = || ForwardedPrefix::x_forwarded_prefix(TrustedProxies::all());
-    let header = || Template::new(STRIPPED, &[("x-forwarded-prefix", PREFIX)]);
+    let header = |prefix| Template::new(STRIPPED, &[("x-forwarded-prefix", prefix)]);
     let stripped = || Template::new(STRIPPED, &[]);
     let unstripped = || Template::new(UNSTRIPPED, &[]);
     vec![
-        case(
+        checked(
             "nothing configured",
             unstripped(),
             ok,
             RootPathLayer::new(""),
+            " /api/v1/users/42/?page=2 /users/43/edit",
         )
         .budget(0.056, 0, 77.0),
-        case(
+        checked(
             "already stripped",
             stripped(),
             ok,
             RootPathLayer::new(PREFIX),
+            "/api/v1 /users/42/?page=2 /api/v1/users/43/edit",
         )
         .budget(0.22, 1, 450.0),
-        case(
+        checked(
             "strip",
             unstripped(),
             ok,
             RootPathLayer::new(PREFIX).strip_if_present(),
+            "/api/v1 /users/42/?page=2 /api/v1/users/43/edit",
         )
         .budget(0.40, 2, 940.0),
-        case(
+        checked(
             "forwarded, equal to the configured one",
-            header(),
+            header(PREFIX),
             ok,
             RootPathLayer::new(PREFIX)
                 .with_forwarded(forwarded())
                 .without_vary(),
+            "/api/v1 /users/42/?page=2 /api/v1/users/43/edit",
         )
         .budget(0.30, 1, 655.0),
-        case(
+        checked(
             "redirect rewritten",
             stripped(),
             redirect,
             RootPathLayer::new(PREFIX),
+            "/api/v1 /users/42/?page=2 /api/v1/users/43/edit",
         )
         .budget(0.45, 2, 980.0),
-        case(
+        checked(
             "forwarded, another one",
-            header(),
+            header("/api/v2"),
             ok,
-            RootPathLayer::new("").with_forwarded(forwarded()),
+            RootPathLayer::new(PREFIX).with_forwarded(forwarded()),
+            "/api/v2 /users/42/?page=2 /api/v2/users/43/edit",
         ),
-        case(
+        checked(
             NORMALIZE_PATH,
             unstripped(),
             ok,
             NormalizePathLayer::trim_trailing_slash(),
+            " /api/v1/users/42?page=2 /users/43/edit",
         ),
         case(
             "AddExtensionLayer",
@@ -174,6 +181,38 @@ pub(crate) fn all() -> Vec<Case> {
 pub(crate) fn find(name: &str) -> Case {
     let case = all().into_iter().find(|case| case.name == name);
     case.unwrap_or_else(|| panic!("there is no case {name:?}"))
+}
+
+/// The same as [`case`], for a layer behind which [`echo`] shows what is expected: a layer that does
+/// nothing costs little.
+fn checked<L, F>(name: &'static str, template: Template, app: F, layer: L, expected: &str) -> Case
+where
+    F: Fn(Request<()>) -> Ready<Result<Response<()>, Infallible>> + Clone + 'static,
+    L: Layer<ServiceFn<F>> + Layer<ServiceFn<Echo>> + 'static,
+    <L as Layer<ServiceFn<F>>>::Service:
+        Service<Request<()>, Response = Response<()>, Error: Debug>,
+    <L as Layer<ServiceFn<Echo>>>::Service:
+        Service<Request<()>, Response = Response<()>, Error: Debug>,
+{
+    let mut service = layer.layer(service_fn(echo as Echo));
+    let response = answer(&mut service, template.request());
+    let header = |name| response.headers()[name].to_str().expect("it is ASCII");
+    let echoed = ["root-path", "uri", "location"].map(header).join(" ");
+    assert_eq!(echoed, expected, "{name}");
+    case(name, template, app, layer)
+}
+
+type Echo = fn(Request<()>) -> Ready<Result<Response<()>, Infallible>>;
+
+/// The root path, the URI and a redirect.
+fn echo(request: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
+    let (request, ()) = request.into_parts();
+    let root_path = RootPath::from_extensions(&request.extensions).to_string();
+    let response = Response::builder()
+        .header("root-path", root_path)
+        .header("uri", request.uri.to_string())
+        .header(LOCATION, "/users/43/edit");
+    ready(Ok(response.body(()).expect("the values are valid")))
 }
 
 /// `layer` around `app`, and `app` alone.
@@ -273,6 +312,8 @@ where
 {
     let body = |request: Request<()>| request.map(|()| Body::empty());
     let flat = Template::new(STRIPPED, &[]);
+    let response = answer(&mut service.clone(), body(template.request()));
+    assert_eq!(response.status(), StatusCode::OK, "{name}");
     Case {
         name,
         budget: None,
@@ -291,8 +332,16 @@ fn send<S, B, ResBody>(
 {
     for _ in 0..requests {
         let request = body(template.request());
-        let response = service.call(black_box(request)).now_or_never();
-        let response = response.expect("the app answers at once");
-        black_box(response.expect("the app does not fail"));
+        black_box(answer(&mut service, black_box(request)));
     }
+}
+
+#[inline]
+fn answer<S, B, ResBody>(service: &mut S, request: Request<B>) -> Response<ResBody>
+where
+    S: Service<Request<B>, Response = Response<ResBody>, Error: Debug>,
+{
+    let response = service.call(request).now_or_never();
+    let response = response.expect("the app answers at once");
+    response.expect("the app does not fail")
 }

@@ -136,6 +136,7 @@ impl Tool {
         }
         let output = valgrind.output().expect("valgrind is installed");
         let report = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{report}");
         let number = report.split(self.before).nth(1);
         let number = number.and_then(|rest| rest.split_whitespace().next());
         let number = number.and_then(|number| number.replace(',', "").parse().ok());

@@ -1,4 +1,5 @@
-//! A request as hyper makes it: its URI and its header values are slices of one buffer.
+//! A request as hyper makes it: its header values are slices of one buffer. Its URI has a buffer of
+//! its own.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Uri};

@@ -24,7 +24,7 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 /// |---|---|---|
 /// | scheme | `X-Forwarded-Proto`, or `proto` of `Forwarded` | the scheme of the request URI (HTTP/2, absolute-form), else [`default_scheme`](Self::default_scheme) |
 /// | host | `X-Forwarded-Host`, or `host` of `Forwarded` | the authority of the request URI, else `Host` |
-/// | port | that of the host, else `X-Forwarded-Port` unless it is 80 or 443 | that of the host |
+/// | port | that of the host, else `X-Forwarded-Port` unless it is empty, 80 or 443 | that of the host |
 ///
 /// A peer that is not trusted has no forwarded headers. The values are validated one by one: a host
 /// ([RFC 3986, section 3.2.2]) without userinfo, a port from 1 to 65535, and the scheme `http` or
@@ -32,6 +32,14 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 /// invalid value is refused and never repaired, and so is a host that is not allowed, a second
 /// `Host`, and one that differs from the authority of the request URI. The request then has no
 /// [`BaseUrl`](crate::BaseUrl).
+///
+/// # What the proxy must do
+///
+/// It must overwrite or remove each of the headers, sent by it or not: nginx, HAProxy and Caddy pass
+/// a client's own `X-Forwarded-Port` on. `X-Forwarded-Host` should have the port that the client
+/// sent (nginx: `$http_host`, not `$host`). A port that the proxy listens on (nginx: `$server_port`)
+/// is wrong behind a port mapping. A client can make the whole of a `Forwarded` malformed that its
+/// proxy only appends to; the request is refused then.
 ///
 /// `Vary` gets the names of the headers, whether they were sent or not;
 /// [`without_vary`](crate::RootPathLayer::without_vary) turns that off.
@@ -125,6 +133,9 @@ impl ForwardedOrigin {
     /// Over HTTP/1.1 a request has no scheme. If the proxy does not send it either, there is no base
     /// URL without this: `http` would be a guess that sends password-reset links over plain HTTP.
     ///
+    /// With `http`, a client can choose plain HTTP if the proxy drops the headers that the client
+    /// names in `Connection` (Apache).
+    ///
     /// # Panics
     ///
     /// If `scheme` is not `http` or `https`.
@@ -177,7 +188,8 @@ impl ForwardedOrigin {
             Some(host) => parse_host(host)?,
             None => request_host(uri, headers)?,
         };
-        if let Some(port) = values.port.filter(|_| authority.port.is_none()) {
+        let port = values.port.filter(|port| !port.is_empty());
+        if let Some(port) = port.filter(|_| authority.port.is_none()) {
             let port = parse_port(&port).ok_or_else(|| RefusedOrigin::InvalidPort(text(&port)))?;
             // A proxy behind a TLS offload sends `https` and 80.
             authority.port = Some(port).filter(|port| !matches!(port, 80 | 443));

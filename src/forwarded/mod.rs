@@ -218,6 +218,7 @@ impl ForwardedPrefix {
 
     /// The same as [`read`](Self::read), but cheaper if the header holds `configured`: a comparison
     /// and a clone instead of parsing and an allocation.
+    #[inline]
     pub(crate) fn read_or_reuse(
         &self,
         uri: &Uri,

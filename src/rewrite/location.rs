@@ -39,7 +39,7 @@ pub(crate) struct RequestUrl {
 impl Unusual {
     /// `uri` is the one that the app sees, `original` the one that the outermost router received,
     /// if the app is mounted. `None` if nothing is unusual.
-    #[cold]
+    #[inline(never)]
     pub(crate) fn new(
         uri: &Uri,
         original: Option<&Uri>,
@@ -113,7 +113,7 @@ impl Base {
     }
 
     /// What is missing if the path carries the mount alone.
-    #[cold]
+    #[inline(never)]
     fn missing_before_mount(&self, rest: &[u8]) -> Option<&str> {
         let (outer, mount) = self.root_path.as_str().split_at(self.mount_at);
         let carries =

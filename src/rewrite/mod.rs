@@ -239,7 +239,7 @@ impl Rewrite {
     fn with<const N: usize>(mut self, names: [HeaderName; N]) -> Self {
         for name in names {
             if self.grammar(&name).is_none() {
-                let grammar = grammar(&name);
+                let grammar = Grammar::of(&name);
                 self.headers.push((name, grammar));
             }
         }
@@ -274,7 +274,7 @@ impl Rewrite {
             let Some(grammar) = self.grammar(name) else {
                 continue;
             };
-            if let Some(rewritten) = grammar(value.as_bytes(), base, &self.own_origins) {
+            if let Some(rewritten) = grammar.rewrite(value.as_bytes(), base, &self.own_origins) {
                 replace(value, rewritten);
             }
         }
@@ -370,22 +370,44 @@ const UNSUPPORTED: &[(&str, &[&str])] = &[
     ("it may be JSON; use the feature `htmx`", &["hx-location"]),
 ];
 
-/// Rewrites the references in the value of a header; `None` if it stays.
-type Grammar = fn(&[u8], &Base, &[Origin]) -> Option<Vec<u8>>;
-
-fn grammar(name: &HeaderName) -> Grammar {
+/// Where the references are in the value of a header.
+#[derive(Clone, Copy, Debug)]
+enum Grammar {
+    OneUrl,
+    Link,
+    Refresh,
+    SetCookie,
     #[cfg(feature = "htmx")]
-    if *name == hx_location::NAME {
-        return hx_location::rewrite;
+    HxLocation,
+}
+
+impl Grammar {
+    fn of(name: &HeaderName) -> Self {
+        #[cfg(feature = "htmx")]
+        if *name == hx_location::NAME {
+            return Self::HxLocation;
+        }
+        if *name == header::REFRESH {
+            Self::Refresh
+        } else if *name == header::LINK {
+            Self::Link
+        } else if *name == header::SET_COOKIE {
+            Self::SetCookie
+        } else {
+            Self::OneUrl
+        }
     }
-    if *name == header::REFRESH {
-        refresh::rewrite
-    } else if *name == header::LINK {
-        link::rewrite
-    } else if *name == header::SET_COOKIE {
-        set_cookie::rewrite
-    } else {
-        location::rewrite_value
+
+    /// Rewrites the references in `value`; `None` if it stays.
+    fn rewrite(self, value: &[u8], base: &Base, own_origins: &[Origin]) -> Option<Vec<u8>> {
+        match self {
+            Self::OneUrl => location::rewrite_value(value, base, own_origins),
+            Self::Link => link::rewrite(value, base, own_origins),
+            Self::Refresh => refresh::rewrite(value, base, own_origins),
+            Self::SetCookie => set_cookie::rewrite(value, base),
+            #[cfg(feature = "htmx")]
+            Self::HxLocation => hx_location::rewrite(value, base, own_origins),
+        }
     }
 }
 

@@ -3,11 +3,10 @@
 //! [RFC 6265, section 5.2]: https://www.rfc-editor.org/rfc/rfc6265#section-5.2
 
 use super::{splice, Base};
-use crate::Origin;
 use std::ops::Range;
 
 /// Rewrites the path in `value`, and nothing around it; `None` if it stays.
-pub(super) fn rewrite(value: &[u8], base: &Base, _: &[Origin]) -> Option<Vec<u8>> {
+pub(super) fn rewrite(value: &[u8], base: &Base) -> Option<Vec<u8>> {
     splice(value, find_path(value), |path| {
         let rest = path.strip_prefix(b"/")?;
         let missing = base.missing_prefix(rest).as_bytes();
