@@ -103,6 +103,13 @@ impl RootPathLayer {
     /// **A `.fallback` or `.fallback_service` that you add to the result replaces the app.** Routes
     /// that you add to it are outside of the layer. Two wrapped routers cannot be merged.
     ///
+    /// The second `Router` costs about as much as [`Router::nest`]. A layer around the router works
+    /// without it, for [`axum::serve`] by way of [`ServiceExt::into_make_service`]:
+    /// `ServiceExt::<Request>::into_make_service(layer.layer(router))`.
+    ///
+    /// [`ServiceExt::into_make_service`]: axum::ServiceExt::into_make_service
+    /// [`axum::serve`]: https://docs.rs/axum/0.8/axum/fn.serve.html
+    ///
     /// In the app, axum's `OriginalUri` is the URI as it arrived, with the root path if it was
     /// there.
     ///
