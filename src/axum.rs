@@ -34,8 +34,8 @@ where
 
 macro_rules! extract_from_extensions {
     ($($extracted:ty),*) => {$(
-        /// Rejects with 500 and a line in the log (feature `tracing`) if no public origin is
-        /// configured or known, and with 400 if the host of the request was refused.
+        /// Rejects with 500 if no public origin is configured or the scheme is not known, and with
+        /// 400 if the origin of the request was refused. The log has the reason (feature `tracing`).
         #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
         impl<S> FromRequestParts<S> for $extracted
         where
@@ -55,8 +55,8 @@ macro_rules! extract_from_extensions {
             }
         }
 
-        /// `None` if no public origin is configured or known. Rejects with 400 if the host of the
-        /// request was refused.
+        /// `None` if no public origin is configured or the scheme is not known. Rejects with 400 if
+        /// the origin of the request was refused.
         #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
         impl<S> OptionalFromRequestParts<S> for $extracted
         where

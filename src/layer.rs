@@ -194,7 +194,8 @@ impl RootPathLayer {
 
     /// Sets the public origin: the scheme, host and port of the app's public URL.
     ///
-    /// Requests then have a [`BaseUrl`](crate::BaseUrl) and a [`PublicUri`](crate::PublicUri). No
+    /// Requests then have a [`BaseUrl`](crate::BaseUrl) and a [`PublicUri`](crate::PublicUri). Where
+    /// the prefix is a mount, use `RootPathLayer::new("").public_origin(…)` around the router. No
     /// header is read, so this is safe behind every proxy. If one app has several public hosts, use
     /// [`with_forwarded_origin`](Self::with_forwarded_origin); of the two, the later call replaces
     /// the earlier.

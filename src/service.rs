@@ -195,17 +195,21 @@ fn on_stacked_request<B>(
         inherited.mount.if_it_fits(&root_path)
     };
 
-    let public = config.origin.as_ref().map(|origin| Public {
-        origin: read_origin(config, origin, request),
-        uri: request.uri().clone(),
-        root_path: root_path.clone(),
-        prefix_len: root_path.as_str().len(),
+    let public = config.origin.as_ref().map(|origin| {
+        // A layer that adds nothing in a mount leaves the mount to the nested layers inside.
+        let mount = nest::mount(request.uri(), request.extensions(), inherited.accounted);
+        let mount = mount.filter(|_| !adds).map_or("", |mount| mount.own);
+        Public {
+            origin: read_origin(config, origin, request),
+            uri: request.uri().clone(),
+            prefix: [root_path.as_str(), mount].concat(),
+        }
     });
     let has_stripped = configured.strips && uri::strip_from(request.uri_mut(), own);
     let is_unstripped = !has_stripped && is_unstripped(config, request, own);
     if let Some(mut public) = public {
         if has_stripped {
-            public.prefix_len = outer_len;
+            public.prefix.truncate(outer_len);
         }
         public.insert_into(request.extensions_mut());
     }

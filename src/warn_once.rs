@@ -124,25 +124,42 @@ impl WarnOnce {
         request: &Request<B>,
         read: &Result<Origin, RefusedOrigin>,
     ) {
-        match forwarded.ignored_peer(request) {
-            Some(Forwarded::UnknownPeer) if self.is_first(Self::ORIGIN_OF_UNKNOWN_PEER) => {
+        match self.ignored_peer_to_log(forwarded, request) {
+            Some(Forwarded::UnknownPeer) => {
                 tracing::warn!(
                     "ignored a forwarded origin, since the address of the peer is not known: axum \
                  needs `into_make_service_with_connect_info::<SocketAddr>()`, another server a \
                  `PeerAddr` in the request extensions or `ForwardedOrigin::peer_addr`",
                 );
             }
-            Some(ignored) if self.is_first(Self::ORIGIN_OF_UNTRUSTED_PEER) => tracing::warn!(
+            Some(ignored) => tracing::warn!(
                 "ignored a forwarded origin: {ignored} (if this is your proxy, add it to the \
                  `TrustedProxies`)",
             ),
-            _ => {}
+            None => {}
         }
         if let Err(refused) = read {
             if self.is_first(Self::REFUSED_ORIGIN + refused.kind()) {
                 tracing::warn!("the request has no base URL: {refused}");
             }
         }
+    }
+
+    fn ignored_peer_to_log<B>(
+        &self,
+        forwarded: &ForwardedOrigin,
+        request: &Request<B>,
+    ) -> Option<Forwarded> {
+        let bits = 1 << Self::ORIGIN_OF_UNTRUSTED_PEER | 1 << Self::ORIGIN_OF_UNKNOWN_PEER;
+        if self.logged.load(Ordering::Relaxed) & bits == bits {
+            return None;
+        }
+        let ignored = forwarded.ignored_peer(request)?;
+        let reason = match ignored {
+            Forwarded::UnknownPeer => Self::ORIGIN_OF_UNKNOWN_PEER,
+            _ => Self::ORIGIN_OF_UNTRUSTED_PEER,
+        };
+        self.is_first(reason).then_some(ignored)
     }
 
     /// Whether `reason`, a number below 32, is here for the first time.

@@ -845,7 +845,7 @@ async fn a_service_need_not_be_clone() {
     let _: NotClone = service.into_inner();
 }
 
-/// 500 if nobody has configured an origin, 400 if the host of the request was refused.
+/// 500 if nobody has configured an origin, 400 if the public origin of the request was refused.
 #[tokio::test]
 async fn the_base_url_is_an_extractor() {
     let required = |base_url: BaseUrl, uri: PublicUri| async move { format!("{base_url} {uri}") };
@@ -910,13 +910,13 @@ async fn the_base_url_is_an_extractor() {
             http("other.example"),
             "/required",
             400,
-            "the host of the request was refused",
+            "the public origin of the request was refused",
         ),
         (
             http("other.example"),
             "/optional",
             400,
-            "the host of the request was refused",
+            "the public origin of the request was refused",
         ),
     ] {
         let response = fetch(app.clone().layer(layer), path).await;
@@ -946,5 +946,53 @@ async fn a_mount_counts_once_although_the_extensions_before_it_are_lost() {
     ] {
         let app = Router::new().nest("/b", middle).layer(forgets.clone());
         assert_eq!(text(app, "/b/c/app").await, expected);
+    }
+}
+
+/// The layer with the origin may be inside a mount that only the layers inside of it add.
+#[tokio::test]
+async fn the_public_uri_has_the_mount() {
+    let show = |base_url: BaseUrl, uri: PublicUri| async move { format!("{base_url} {uri}") };
+    let origin = || RootPathLayer::new("").public_origin("https://h");
+    let inner = || {
+        Router::new()
+            .route("/x", get(show))
+            .layer(RootPathLayer::nested())
+    };
+    let mounted = || inner().layer(origin());
+    let root = RootPathLayer::new(ROOT);
+    for (app, path, expected) in [
+        (
+            Router::new().nest_service("/api/v1", mounted()),
+            "/api/v1/x?q",
+            "https://h/api/v1 https://h/api/v1/x?q",
+        ),
+        (
+            Router::new()
+                .nest_service("/api/v1", inner())
+                .layer(origin()),
+            "/api/v1/x",
+            "https://h/api/v1 https://h/api/v1/x",
+        ),
+        (
+            Router::new().nest("/shop", mounted()).layer(root.clone()),
+            "/shop/x?q",
+            "https://h/api/v1/shop https://h/api/v1/shop/x?q",
+        ),
+        (
+            stripping().wrap(Router::new().nest("/t/{t}", mounted())),
+            "/api/v1/t/%41/x",
+            "https://h/api/v1/t/%41 https://h/api/v1/t/%41/x",
+        ),
+        (
+            Router::new().nest(
+                "/shop",
+                inner().layer(RootPathLayer::new("/public").public_origin("https://h")),
+            ),
+            "/shop/x",
+            "https://h/public https://h/public/x",
+        ),
+    ] {
+        assert_eq!(text(app, path).await, expected, "{path}");
     }
 }

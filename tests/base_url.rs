@@ -186,6 +186,9 @@ fn hosts_are_allowed_by_name_and_port() {
         ("*.example.com:8443", "https://a.example.com", false),
         ("[::1]", "https://[::1]:8443", true),
         ("[::1]:8443", "https://[::1]", false),
+        ("[0:0::1]", "https://[::1]", true),
+        ("*.example.com", "https://a..b.example.com", false),
+        ("*.example.com", "https://.a.example.com", false),
         ("127.0.0.1", "http://127.0.0.1:3000", true),
         ("a.example, b.example", "https://b.example", true),
         ("", "https://app.example", false),
@@ -419,6 +422,11 @@ fn the_authority_of_the_request_uri_comes_before_host_and_must_be_the_same() {
         ),
         (
             "http://app.example/x",
+            &[("host", "app.example:80")],
+            "http://app.example",
+        ),
+        (
+            "http://app.example/x",
             &[
                 ("x-forwarded-proto", "https"),
                 ("x-forwarded-host", "eu.example.com"),
@@ -551,6 +559,73 @@ fn one_family_is_read_and_the_other_ignored() {
     assert_eq!(read(&rfc7239(), "/x", &lines), "https://a.example.com");
 }
 
+#[test]
+fn a_port_of_the_proxy_is_checked_against_the_allowed_one() {
+    let one = |port| {
+        [
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "one.example"),
+            ("x-forwarded-port", port),
+        ]
+    };
+    assert_eq!(
+        read(&x_forwarded(), "/x", &one("8443")),
+        "https://one.example:8443"
+    );
+    let refused = read(&x_forwarded(), "/x", &one("9443"));
+    assert!(
+        refused.starts_with("the host of https://one.example:9443 is not allowed"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn all_proxies_are_trusted_also_without_an_address() {
+    let lines: &[(&str, &[u8])] = &[
+        ("x-forwarded-proto", b"https"),
+        ("x-forwarded-host", b"app.example"),
+    ];
+    let forwarded = ForwardedOrigin::x_forwarded(TrustedProxies::all(), HOSTS.parse().unwrap());
+    let origin = forwarded.read(&request("/x", lines, None)).unwrap();
+    assert_eq!(origin.to_string(), "https://app.example");
+}
+
+#[test]
+fn forwarded_is_read_at_the_hop_of_the_proxy_or_refused_as_a_whole() {
+    let two = [(
+        "forwarded",
+        "host=evil.example, proto=https;host=app.example, for=10.0.0.1",
+    )];
+    assert_eq!(read(&rfc7239().hops(2), "/x", &two), "https://app.example");
+    let malformed = [
+        ("forwarded", "proto=https;host=app.example, x"),
+        ("host", "app.example"),
+    ];
+    let refused = read(&rfc7239().default_scheme("http"), "/x", &malformed);
+    assert!(refused.contains("grammar of RFC 7239"), "{refused}");
+}
+
+/// An inner layer whose origin is refused does not keep that of the outer one.
+#[tokio::test]
+async fn the_origin_is_that_of_the_inner_layer_even_if_refused() {
+    let outer = RootPathLayer::new("").public_origin("https://example.com");
+    let inner = RootPathLayer::new("/x").with_forwarded_origin(x_forwarded());
+    let lines: &[(&str, &[u8])] = &[("x-forwarded-proto", b"https"), ("host", b"evil.example")];
+    let shown = seen(&(outer, inner), request("/x", lines, LOOPBACK)).await;
+    let refused = "the public origin of the request was refused".to_owned();
+    assert_eq!(shown, (refused.clone(), refused));
+}
+
+#[test]
+fn origins_base_urls_and_hosts_are_made_of_any_string() {
+    let origin = String::from("https://example.com");
+    let _ = RootPathLayer::new("")
+        .public_origin(&origin)
+        .public_origin(origin);
+    assert!(BaseUrl::try_from(String::from("https://example.com/api")).is_ok());
+    assert!(AllowedHosts::try_from(&String::from("app.example")).is_ok());
+}
+
 #[tokio::test]
 async fn the_app_sees_its_base_url_and_the_uri_as_the_client_sent_it() {
     let stripped = RootPathLayer::new("/api/v1").public_origin("https://example.com");
@@ -570,6 +645,7 @@ async fn the_app_sees_its_base_url_and_the_uri_as_the_client_sent_it() {
             "/api/v1//x/..;/%2e",
         ),
         (&stripped, "*", &[], "/api/v1", ""),
+        (&stripped, "app.example:443", &[], "/api/v1", ""),
         (&strips, "/api/v1/x", &[], "/api/v1", "/api/v1/x"),
         (&strips, "/api/v1", &[], "/api/v1", "/api/v1"),
         (&strips, "/x", &[], "/api/v1", "/api/v1/x"),
@@ -619,6 +695,15 @@ async fn stacked_layers_have_one_public_uri_and_a_base_url_of_their_own() {
             url("https://example.com/a/b/x")
         )
     );
+    let inner_strips = (RootPathLayer::new("/a"), other.clone().strip_if_present());
+    let shown = seen(&inner_strips, request("/b/x", &[], None)).await;
+    assert_eq!(
+        shown,
+        (
+            url("https://other.example/a/b"),
+            url("https://other.example/a/b/x")
+        )
+    );
     let shown = seen(&(outer, other), request("/x", &[], None)).await;
     assert_eq!(
         shown,
@@ -648,7 +733,7 @@ async fn without_an_origin_there_is_no_base_url_and_nothing_is_inserted() {
     });
     assert_eq!(extensions.await.into_body(), 1);
 
-    let refused = "the host of the request was refused".to_owned();
+    let refused = "the public origin of the request was refused".to_owned();
     let layer = layer.with_forwarded_origin(x_forwarded());
     let lines: &[(&str, &[u8])] = &[("x-forwarded-proto", b"https"), ("host", b"evil.example")];
     let shown = seen(&layer, request("/x", lines, LOOPBACK)).await;

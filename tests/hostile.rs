@@ -237,6 +237,11 @@ fn the_types_can_be_sent_and_shared() {
     is_normal::<PeerAddr>();
     is_normal::<tower_root_path::Rewrite>();
     is_normal::<tower_root_path::Servers>();
+    is_normal::<tower_root_path::BaseUrl>();
+    is_normal::<tower_root_path::PublicUri>();
+    is_normal::<tower_root_path::Origin>();
+    is_normal::<tower_root_path::ForwardedOrigin>();
+    is_normal::<tower_root_path::AllowedHosts>();
     fn is_future<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
     is_future::<tower_root_path::RootPathFuture<()>>();
     is_future::<tower_root_path::AddPrefixFuture<()>>();
@@ -246,6 +251,10 @@ fn the_types_can_be_sent_and_shared() {
     is_error::<tower_root_path::InvalidRootPathVar>();
     is_error::<tower_root_path::InvalidTrustedProxies>();
     is_error::<tower_root_path::InvalidOrigin>();
+    is_error::<tower_root_path::InvalidBaseUrl>();
+    is_error::<tower_root_path::InvalidAllowedHosts>();
+    is_error::<tower_root_path::MissingBaseUrl>();
+    is_error::<tower_root_path::RefusedOrigin>();
     is_error::<tower_root_path::UnsupportedHeader>();
     is_error::<tower_root_path::InvalidServer>();
     is_error::<tower_root_path::InvalidPrefixedPath>();

@@ -167,6 +167,7 @@ async fn each_reason_why_there_is_no_base_url_is_logged_once() {
             for request in [
                 get_with("/", &[https]),
                 unknown_peer(),
+                unknown_peer(),
                 untrusted_peer(),
                 get_with("/", &[https, ("x-forwarded-host", "evil.example")]),
                 get_with("/", &[https, ("x-forwarded-host", "other.example")]),
@@ -196,4 +197,18 @@ async fn each_reason_why_there_is_no_base_url_is_logged_once() {
             "`Host` differs from the authority",
         ],
     );
+}
+
+#[tokio::test]
+async fn a_malformed_forwarded_is_logged_once() {
+    let hosts = "app.example".parse().unwrap();
+    let origin = ForwardedOrigin::rfc7239(TrustedProxies::loopback(), hosts);
+    let layer = RootPathLayer::new("/api").with_forwarded_origin(origin);
+    let lines = logged(async {
+        for _ in 0..3 {
+            let request = get_with("/", &[("forwarded", "proto=https; host=app.example")]);
+            support::send(&layer, request, |_| Response::new(())).await;
+        }
+    });
+    assert_lines(&lines.await, &["does not follow the grammar of RFC 7239"]);
 }

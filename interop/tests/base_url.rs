@@ -411,13 +411,6 @@ fn the_base_url_is_wrong_if_a_precaution_is_missing() {
             Some("https://app.example:1/shop"),
         ),
         (
-            // Without a port in `Host`, the value is empty, and so refused.
-            Config::read("caddy/tls.Caddyfile")
-                .with(caddy_port, "header_up X-Forwarded-Port {port}"),
-            &[mapped],
-            None,
-        ),
-        (
             without(
                 "haproxy/tls.cfg",
                 "http-request set-header X-Forwarded-Host %[req.hdr(host)]",

@@ -52,8 +52,7 @@ struct Pattern {
 impl AllowedHosts {
     /// Every host.
     ///
-    /// This is safe only if the proxy answers no other host, or if nothing is built from the base
-    /// URL but what the client itself gets and no cache stores.
+    /// This is safe only if the proxy answers no host but the app's own.
     #[must_use]
     pub fn any() -> Self {
         Self {
@@ -76,22 +75,22 @@ impl Pattern {
             None => (false, pattern),
         };
         let is_complete = !is_wildcard || host.starts_with('.') && host.len() > 1;
-        let Authority { host, port } = Authority::parse(host.as_bytes()).filter(|_| is_complete)?;
+        let authority = Authority::parse(host.as_bytes()).filter(|_| is_complete)?;
         Some(Self {
             is_wildcard,
-            host: host.to_ascii_lowercase().into(),
-            port,
+            host: authority.canonical_host(),
+            port: authority.port,
         })
     }
 
     fn matches(&self, origin: &Origin) -> bool {
-        let host = if self.is_wildcard {
-            let label = origin.host().strip_suffix(&*self.host);
-            label.is_some_and(|label| !label.is_empty() && !label.ends_with('.'))
+        let is_host = if self.is_wildcard {
+            let labels = origin.host().strip_suffix(&*self.host);
+            labels.is_some_and(|labels| !labels.split('.').any(str::is_empty))
         } else {
             origin.host() == &*self.host
         };
-        host && self.port.unwrap_or(origin.port()) == origin.port()
+        is_host && self.port.unwrap_or(origin.port()) == origin.port()
     }
 }
 
@@ -111,13 +110,7 @@ impl FromStr for AllowedHosts {
     }
 }
 
-impl TryFrom<&str> for AllowedHosts {
-    type Error = InvalidAllowedHosts;
-
-    fn try_from(list: &str) -> Result<Self, Self::Error> {
-        list.parse()
-    }
-}
+try_from_strings!(AllowedHosts, InvalidAllowedHosts);
 
 #[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for AllowedHosts {

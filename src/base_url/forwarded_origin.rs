@@ -26,16 +26,21 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 /// | host | `X-Forwarded-Host`, or `host` of `Forwarded` | the authority of the request URI, else `Host` |
 /// | port | that of the host, else `X-Forwarded-Port` unless it is empty, 80 or 443 | that of the host |
 ///
-/// A peer that is not trusted has no forwarded headers. The values are validated one by one: a host
+/// The peer is found as for [`ForwardedPrefix`](crate::ForwardedPrefix): in axum by
+/// `into_make_service_with_connect_info::<SocketAddr>()`, elsewhere by [`PeerAddr`](crate::PeerAddr)
+/// or [`peer_addr`](Self::peer_addr). Of a peer that is not trusted, or not known, no forwarded
+/// header is read.
+///
+/// The values are validated one by one: a host
 /// ([RFC 3986, section 3.2.2]) without userinfo, a port from 1 to 65535, and the scheme `http` or
 /// `https`; `ws` and `wss`, which Traefik sends with a WebSocket handshake, count as these. An
-/// invalid value is refused and never repaired, and so is a host that is not allowed, a second
-/// `Host`, and one that differs from the authority of the request URI. The request then has no
-/// [`BaseUrl`](crate::BaseUrl).
+/// invalid value that is used is refused and never repaired, and so is a host that is not allowed.
+/// Without a forwarded host, so is a second `Host`, and one that differs from the authority of the
+/// request URI. The request then has no [`BaseUrl`](crate::BaseUrl).
 ///
 /// # What the proxy must do
 ///
-/// It must overwrite or remove each of the headers, sent by it or not: nginx, HAProxy and Caddy pass
+/// It must overwrite or remove each of the headers, also one that it does not need: nginx, HAProxy and Caddy pass
 /// a client's own `X-Forwarded-Port` on. `X-Forwarded-Host` should have the port that the client
 /// sent (nginx: `$http_host`, not `$host`). A port that the proxy listens on (nginx: `$server_port`)
 /// is wrong behind a port mapping. A client can make the whole of a `Forwarded` malformed that its
@@ -287,8 +292,19 @@ fn request_host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<Authority<'a
         return host.unwrap_or(Err(RefusedOrigin::NoHost));
     };
     let authority = parse_host(authority.as_str().as_bytes())?;
+    // The scheme's default port may be named or not.
+    let scheme = uri
+        .scheme_str()
+        .and_then(|scheme| Scheme::parse(scheme.as_bytes()));
+    let default_port = scheme.map(Scheme::default_port);
+    let port = |authority: Authority<'_>| authority.port.or(default_port);
     match host.transpose()? {
-        Some(host) if !host.is(authority) => Err(RefusedOrigin::HostMismatch),
+        Some(host)
+            if host.canonical_host() != authority.canonical_host()
+                || port(host) != port(authority) =>
+        {
+            Err(RefusedOrigin::HostMismatch)
+        }
         _ => Ok(authority),
     }
 }

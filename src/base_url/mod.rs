@@ -19,7 +19,8 @@ use std::{error, fmt, str::FromStr};
 /// [`RootPath`].
 ///
 /// For absolute URLs: an OAuth `redirect_uri`, links in e-mails, webhooks, sitemaps. It is printed
-/// without a slash at the end, and so it is parsed, with or without one.
+/// without a slash at the end, and parsed with or without one. The base URL of a sub-app in a mount
+/// may have percent-encodings that parsing refuses, as its [`RootPath`] may.
 ///
 /// A request has one if a [`RootPathLayer`](crate::RootPathLayer) has a
 /// [`public_origin`](crate::RootPathLayer::public_origin) or a
@@ -27,7 +28,7 @@ use std::{error, fmt, str::FromStr};
 /// sub-app's root path. Jobs and mailers, which have no request, build it from configuration.
 ///
 /// With the feature `axum`, it is an extractor. With the feature `serde`, it is serialized as a
-/// string.
+/// string, and deserialized from one.
 ///
 /// # Example
 ///
@@ -132,13 +133,7 @@ impl FromStr for BaseUrl {
     }
 }
 
-impl TryFrom<&str> for BaseUrl {
-    type Error = InvalidBaseUrl;
-
-    fn try_from(base_url: &str) -> Result<Self, Self::Error> {
-        base_url.parse()
-    }
-}
+try_from_strings!(BaseUrl, InvalidBaseUrl);
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for BaseUrl {
@@ -196,7 +191,8 @@ impl error::Error for InvalidBaseUrl {
 /// `…/api/v1/` for both. axum's `OriginalUri` is the URI as it arrived, without the origin and
 /// without what the proxy stripped.
 ///
-/// With the feature `axum`, it is an extractor.
+/// With the feature `axum`, it is an extractor. With the feature `serde`, it is serialized as a
+/// string.
 ///
 /// # Example
 ///
@@ -235,10 +231,9 @@ impl PublicUri {
     /// If no origin is configured or known, or if that of the request was refused.
     pub fn from_extensions(extensions: &Extensions) -> Result<Self, MissingBaseUrl> {
         let public = Public::from_extensions(extensions)?;
-        let prefix = &public.root_path.as_str()[..public.prefix_len];
         Ok(Self {
             origin: public.origin.clone()?,
-            path_and_query: uri::public_target(&public.uri, prefix).into(),
+            path_and_query: uri::public_target(&public.uri, &public.prefix).into(),
         })
     }
 
@@ -268,7 +263,7 @@ impl serde::Serialize for PublicUri {
     }
 }
 
-/// Error returned when a request has no [`BaseUrl`]: either nobody has configured it, or the request
+/// Error returned when a request has no [`BaseUrl`]: no origin is configured, or that of the request
 /// was refused.
 ///
 /// With the feature `axum`, it is a response: 400 if the request was refused, or else 500. The log
@@ -290,7 +285,7 @@ impl fmt::Display for MissingBaseUrl {
         f.write_str(match self {
             Self::NotConfigured => "no public origin is configured",
             Self::UnknownScheme => "the public scheme is not known",
-            Self::Refused => "the host of the request was refused",
+            Self::Refused => "the public origin of the request was refused",
         })
     }
 }
@@ -319,9 +314,8 @@ pub(crate) struct Public {
     pub(crate) origin: Result<Origin, MissingBaseUrl>,
     /// As it arrived.
     pub(crate) uri: Uri,
-    pub(crate) root_path: RootPath,
-    /// How much of `root_path` is missing in front of the path of `uri`.
-    pub(crate) prefix_len: usize,
+    /// What is missing in front of its path: the root path, and a mount.
+    pub(crate) prefix: String,
 }
 
 impl Public {

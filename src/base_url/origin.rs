@@ -7,7 +7,7 @@ use std::{error, fmt, net::Ipv6Addr, str::FromStr};
 /// The scheme is `http` or `https`. The host is a DNS name, an IPv4 address or an IPv6 address in
 /// brackets. An origin is printed in lower case and without the scheme's default port.
 ///
-/// With the feature `serde`, it is serialized as a string.
+/// With the feature `serde`, it is serialized as a string, and deserialized from one.
 ///
 /// ```
 /// use tower_root_path::Origin;
@@ -42,7 +42,7 @@ impl Origin {
     pub(super) fn new(scheme: Scheme, authority: Authority<'_>) -> Self {
         Self {
             scheme,
-            host: authority.host.to_ascii_lowercase().into(),
+            host: authority.canonical_host(),
             port: authority.port.unwrap_or(scheme.default_port()),
         }
     }
@@ -109,13 +109,7 @@ impl FromStr for Origin {
     }
 }
 
-impl TryFrom<&str> for Origin {
-    type Error = InvalidOrigin;
-
-    fn try_from(origin: &str) -> Result<Self, Self::Error> {
-        origin.parse()
-    }
-}
+try_from_strings!(Origin, InvalidOrigin);
 
 #[cfg(feature = "serde")]
 impl serde::Serialize for Origin {
@@ -190,9 +184,16 @@ pub(super) struct Authority<'a> {
 }
 
 impl<'a> Authority<'a> {
-    /// Whether both name the same host and port.
-    pub(super) fn is(self, other: Authority<'_>) -> bool {
-        self.host.eq_ignore_ascii_case(other.host) && self.port == other.port
+    /// In lower case, an IPv6 address in its shortest form (RFC 5952).
+    pub(super) fn canonical_host(self) -> Box<str> {
+        let address = self
+            .host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        match address.and_then(|address| address.parse::<Ipv6Addr>().ok()) {
+            Some(address) => format!("[{address}]").into(),
+            None => self.host.to_ascii_lowercase().into(),
+        }
     }
 
     /// `None` for whatever else it may be, so that no other reader sees another host in it.
