@@ -23,7 +23,11 @@ mod aide;
 #[cfg(feature = "axum")]
 mod axum;
 mod base_url;
+#[cfg(any(feature = "html", feature = "openapi"))]
+mod edit;
 mod forwarded;
+#[cfg(feature = "html")]
+mod html;
 #[cfg(any(feature = "htmx", feature = "openapi"))]
 mod json;
 mod layer;
@@ -38,11 +42,15 @@ mod tonic;
 mod uri;
 #[cfg(feature = "utoipa")]
 mod utoipa;
+mod vary;
 mod warn_once;
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub use self::axum::NestedRootPathLayer;
+#[cfg(feature = "html")]
+#[cfg_attr(docsrs, doc(cfg(feature = "html")))]
+pub use self::html::{BaseHrefBody, BaseHrefFuture, BaseHrefLayer, BaseHrefService};
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "aide", feature = "utoipa"))))]
 pub use self::openapi::OpenApiExt;

@@ -7,12 +7,11 @@ use crate::{
     nest::{self, Accounted, Mount},
     rewrite::{Base, Rewrite, Unusual},
     uri,
+    vary::add_vary,
     warn_once::WarnOnce,
     RootPath, RootPathLayer,
 };
-use http::{
-    header::VARY, Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
-};
+use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use std::{
     fmt,
@@ -463,21 +462,5 @@ impl OnResponse {
         }
         let rewrite = self.rewrite.as_deref().unwrap_or(default);
         rewrite.apply(headers, &self.base);
-    }
-}
-
-/// Adds `name` as a member of `Vary` ([RFC 9110, section 12.5.5]) unless it is one.
-///
-/// [RFC 9110, section 12.5.5]: https://www.rfc-editor.org/rfc/rfc9110#section-12.5.5
-fn add_vary(headers: &mut HeaderMap, name: &HeaderName) {
-    let is_there = headers.get_all(VARY).iter().any(|line| {
-        line.as_bytes().split(|byte| *byte == b',').any(|member| {
-            let member = member.trim_ascii();
-            member == b"*" || member.eq_ignore_ascii_case(name.as_str().as_bytes())
-        })
-    });
-    if !is_there {
-        // A map that is full to the last entry stays as it is.
-        let _ = headers.try_append(VARY, HeaderValue::from(name.clone()));
     }
 }

@@ -6,6 +6,9 @@ use crate::{
 };
 use http::{HeaderName, Request};
 
+#[cfg(feature = "html")]
+use http::HeaderValue;
+
 #[cfg(feature = "tracing")]
 use {
     crate::forwarded::InvalidForwarded,
@@ -52,6 +55,9 @@ pub(crate) fn no_public_origin() {
 impl WarnOnce {
     pub(crate) fn forwarded(&self, _header: &HeaderName, _forwarded: &Forwarded) {}
 
+    #[cfg(feature = "html")]
+    pub(crate) fn encoded_page(&self, _coding: &HeaderValue) {}
+
     pub(crate) fn prefix_not_stripped(&self, _root_path: &str) {}
 
     pub(crate) fn origin<B>(
@@ -72,6 +78,9 @@ impl WarnOnce {
     const PREFIX_NOT_STRIPPED: u8 = 19;
     const ORIGIN_OF_UNTRUSTED_PEER: u8 = 20;
     const ORIGIN_OF_UNKNOWN_PEER: u8 = 21;
+    /// In a layer of its own.
+    #[cfg(feature = "html")]
+    const ENCODED_PAGE: u8 = 0;
     /// And those after it, by [`RefusedOrigin::kind`].
     const REFUSED_ORIGIN: u8 = 22;
 
@@ -100,6 +109,18 @@ impl WarnOnce {
                  `PeerAddr` in the request extensions or `ForwardedPrefix::peer_addr`",
             ),
             _ => tracing::warn!(%header, "ignored a forwarded root path: {forwarded}"),
+        }
+    }
+
+    /// A page with this content coding.
+    #[cfg(feature = "html")]
+    pub(crate) fn encoded_page(&self, coding: &HeaderValue) {
+        if self.is_first(Self::ENCODED_PAGE) {
+            tracing::warn!(
+                ?coding,
+                "an HTML page has a content coding, so it gets no `<base href>`: place \
+                 `BaseHrefLayer` inside the compression layer, and do not precompress pages",
+            );
         }
     }
 

@@ -1,8 +1,6 @@
 //! OpenAPI: the `servers` list, and the layer that edits documents.
 
 #[cfg(feature = "openapi")]
-mod body;
-#[cfg(feature = "openapi")]
 mod document;
 #[cfg(any(feature = "aide", feature = "utoipa"))]
 mod ext;
@@ -21,7 +19,9 @@ pub(crate) use self::ext::sealed;
 pub use self::ext::OpenApiExt;
 #[cfg(feature = "openapi")]
 pub use self::{
-    body::OpenApiBody, future::OpenApiFuture, layer::OpenApiLayer, service::OpenApiService,
+    future::{OpenApiBody, OpenApiFuture},
+    layer::OpenApiLayer,
+    service::OpenApiService,
 };
 pub use self::{
     server::{InvalidServer, Server, ServerVariable},

@@ -1,10 +1,10 @@
 //! `OpenApiService`: which requests are for a document, and how they reach the app.
 
 use super::{layer::Config, OpenApiBody, OpenApiFuture, OpenApiLayer};
-use crate::RootPath;
+use crate::{edit::request_identity, RootPath};
 use http::{
-    header::{self, HeaderName, ACCEPT_ENCODING},
-    HeaderValue, Method, Request, Response,
+    header::{self, HeaderName},
+    Method, Request, Response,
 };
 use http_body::Body;
 use std::{
@@ -100,12 +100,7 @@ impl DocumentRequest {
 
         // The length of the edited document is known only with the document.
         *request.method_mut() = Method::GET;
-        let headers = request.headers_mut();
-        for name in CONDITIONAL_HEADERS {
-            headers.remove(name);
-        }
-        // Without the header, every coding would be acceptable (RFC 9110, section 12.5.3).
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        request_identity(request.headers_mut(), &CONDITIONAL_HEADERS);
         Some(Self {
             config: Arc::clone(config),
             root_path,
