@@ -11,7 +11,7 @@ mod shared;
 use axum::{
     extract::{OriginalUri, RawQuery, Request, State},
     http::{header, HeaderMap, HeaderName, HeaderValue, StatusCode, Uri},
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
     routing::get,
     Json, Router,
 };
@@ -22,8 +22,8 @@ use std::{error::Error, net::SocketAddr, sync::Arc};
 use tower::Layer;
 use tower_http::services::ServeDir;
 use tower_root_path::{
-    AllowedHosts, BaseUrl, ForwardedOrigin, ForwardedPrefix, Origin, PublicUri, Rewrite, RootPath,
-    RootPathLayer, Server, Servers, TrustedProxies,
+    AllowedHosts, BaseHrefLayer, BaseUrl, ForwardedOrigin, ForwardedPrefix, Origin, PublicUri,
+    Rewrite, RootPath, RootPathLayer, Server, Servers, TrustedProxies,
 };
 
 /// Shows what arrived, and emits what it is asked to
@@ -222,7 +222,23 @@ fn app(state: Arc<Whoami>) -> Router {
         .route("/base-url", get(base_url))
         .fallback(show)
         .with_state(state)
+        .merge(pages())
         .merge(shared::docs::router())
+}
+
+/// A page at two depths, and its assets, which it names by relative URLs.
+fn pages() -> Router {
+    const JAVASCRIPT: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/javascript")];
+    const CSS: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/css")];
+    let page = get(|| async { Html(include_str!("page/index.html")) });
+    let javascript = get(|| async { (JAVASCRIPT, include_str!("page/app.js")) });
+    let css = get(|| async { (CSS, include_str!("page/app.css")) });
+    Router::new()
+        .route("/page", page.clone())
+        .route("/page/deep/er", page)
+        .route("/app.js", javascript)
+        .route("/app.css", css)
+        .layer(BaseHrefLayer::new())
 }
 
 async fn hello(root_path: RootPath) -> Json<Value> {

@@ -98,6 +98,36 @@ fn whoami_emits_what_it_is_asked_to() {
 }
 
 #[test]
+fn the_pages_of_whoami_work_at_any_depth_and_root_path() {
+    for (flags, mounts) in [
+        ("", &["", "/sub", "/t/acme"][..]),
+        ("--root-path /api/v1 --strip if-present", &["", "/sub"]),
+        (
+            "--root-path /api/v1 --strip if-present",
+            &["/api/v1", "/api/v1/t/a%20b"],
+        ),
+    ] {
+        let flags: Vec<_> = flags.split_whitespace().collect();
+        let whoami = Example::whoami(&flags);
+        for mount in mounts {
+            let public = match flags.is_empty() || mount.starts_with("/api") {
+                true => (*mount).to_owned(),
+                false => format!("/api/v1{mount}"),
+            };
+            for page in ["/page", "/page/deep/er"] {
+                let response = get(&whoami.url(&format!("{mount}{page}")));
+                let base = format!("<head><base href=\"{public}/\">");
+                assert!(response.body().contains(&base), "{response:?}");
+            }
+            for (asset, content_type) in [("app.css", "text/css"), ("app.js", "text/javascript")] {
+                let response = get(&whoami.url(&format!("{mount}/{asset}")));
+                assert_eq!(response.headers()["content-type"], content_type);
+            }
+        }
+    }
+}
+
+#[test]
 fn whoami_shows_what_arrived() {
     let whoami = Example::whoami(&["--root-path", "/api/v1", "--strip", "if-present"]);
     let hello = |root_path| json!({ "message": "Hello World", "root_path": root_path });

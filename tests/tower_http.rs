@@ -3,12 +3,15 @@
 mod support;
 
 use axum::{
+    body::Body,
     extract::Request,
     response::{IntoResponse, Redirect, Response},
     routing::{get, MethodRouter},
     Router,
 };
+use futures_util::FutureExt;
 use http::{header::LINK, HeaderValue, Uri};
+use http_body_util::BodyExt;
 use std::{
     convert::Infallible,
     net::Ipv4Addr,
@@ -19,6 +22,7 @@ use tower::{util::BoxCloneSyncService, Layer, Service, ServiceBuilder, ServiceEx
 use tower_http::{
     compression::CompressionLayer,
     cors::CorsLayer,
+    decompression::DecompressionLayer,
     follow_redirect::{FollowRedirectLayer, RequestUri},
     normalize_path::NormalizePathLayer,
     services::ServeDir,
@@ -26,7 +30,8 @@ use tower_http::{
     trace::TraceLayer,
 };
 use tower_root_path::{
-    ForwardedPrefix, Rewrite, RootPath, RootPathLayer, StripPrefixLayer, TrustedProxies,
+    BaseHrefLayer, ForwardedPrefix, Rewrite, RootPath, RootPathLayer, StripPrefixLayer,
+    TrustedProxies,
 };
 
 type Boxed = BoxCloneSyncService<Request, Response, Infallible>;
@@ -203,6 +208,62 @@ async fn ranges_and_validators_of_nested_files_hold_wherever_the_layer_stands() 
 }
 
 /// Where a client ends that follows redirects, and what is in the first line there.
+#[tokio::test]
+async fn pages_of_serve_dir_are_whole_and_its_assets_keep_ranges_and_validators() {
+    let files = ServeDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/page"));
+    let files = ServiceBuilder::new()
+        .layer(CompressionLayer::new())
+        .layer(api_v1())
+        .layer(BaseHrefLayer::new())
+        .service(files.precompressed_gzip());
+    let send = |path: &str, lines: &[(&'static str, &str)]| {
+        let mut request = Request::get(path);
+        for (name, value) in lines {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        files.clone().oneshot(request).map(Result::unwrap)
+    };
+    let asset = send("/app.css", &[]).await;
+    let modified = asset.headers()["last-modified"].to_str().unwrap();
+    let page = ("accept", "text/html,*/*;q=0.8");
+    let range = ("range", "bytes=0-9");
+    let since = ("if-modified-since", modified);
+    for (path, lines, status) in [
+        ("/app.css", &[range][..], 206),
+        ("/app.css", &[since], 304),
+        ("/app.css", &[("accept", "text/css,*/*;q=0.1"), since], 304),
+        ("/index.html", &[page], 200),
+        ("/index.html", &[page, range], 200),
+        ("/index.html", &[page, since], 200),
+        // Not opened by a browser.
+        ("/index.html", &[since], 304),
+        ("/index.html", &[range], 206),
+    ] {
+        let response = send(path, lines).await;
+        assert_eq!(response.status(), status, "{path} {lines:?}");
+        if path == "/index.html" && status == 200 {
+            assert!(!response.headers().contains_key("last-modified"));
+            let page = response.into_body().collect().await.unwrap().to_bytes();
+            let page = String::from_utf8(page.into()).unwrap();
+            assert_eq!(page.matches("<base href=\"/api/v1/\">").count(), 1);
+        }
+    }
+
+    // The compression layer outside compresses what is edited.
+    let gzip = [page, ("accept-encoding", "gzip")];
+    let response = send("/index.html", &gzip).await;
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    let vary: Vec<_> = response.headers().get_all("vary").iter().collect();
+    assert_eq!(vary, ["accept-encoding", "accept"]);
+    let client = DecompressionLayer::new().layer(files.clone());
+    let request = Request::get("/index.html").header("accept", "text/html");
+    let response = client.oneshot(request.body(Body::empty()).unwrap()).await;
+    let page = response.unwrap().into_body().collect().await.unwrap();
+    let page = String::from_utf8(page.to_bytes().into()).unwrap();
+    assert!(page.contains("<base href=\"/api/v1/\">"), "{page}");
+}
+
 async fn follow(client: &Boxed, path: &str) -> String {
     let response = fetch(client.clone(), &format!("http://app.example{path}")).await;
     let RequestUri(uri) = response.extensions().get().cloned().unwrap();

@@ -8,8 +8,11 @@ use std::{
     io::{self, Write},
     sync::{Arc, Mutex},
 };
-use support::{get, get_with};
-use tower_root_path::{ForwardedOrigin, ForwardedPrefix, PeerAddr, RootPathLayer, TrustedProxies};
+use support::{get, get_with, App};
+use tower::{Layer, ServiceExt};
+use tower_root_path::{
+    BaseHrefLayer, ForwardedOrigin, ForwardedPrefix, PeerAddr, RootPathLayer, TrustedProxies,
+};
 
 const PREFIX: &str = "x-forwarded-prefix";
 
@@ -211,4 +214,33 @@ async fn a_malformed_forwarded_is_logged_once() {
         }
     });
     assert_lines(&lines.await, &["does not follow the grammar of RFC 7239"]);
+}
+
+#[tokio::test]
+async fn a_page_with_a_content_coding_is_logged_once() {
+    let respond = |content_type: &'static str, coding: &'static str| {
+        move |_: Request<()>| {
+            Response::builder()
+                .header("content-type", content_type)
+                .header("content-encoding", coding)
+                .body(String::new())
+                .unwrap()
+        }
+    };
+    let lines = logged(async {
+        let layer = BaseHrefLayer::new();
+        for (content_type, coding) in [
+            ("text/css", "gzip"),
+            ("text/html", "identity"),
+            ("text/html", "br"),
+            ("text/html", "gzip"),
+        ] {
+            let app = App(respond(content_type, coding));
+            let response = layer.layer(app).oneshot(get("/")).await.unwrap();
+            assert_eq!(response.headers()["content-encoding"], coding);
+        }
+    })
+    .await;
+    assert_lines(&lines, &["inside the compression layer"]);
+    assert!(lines[0].contains("\"br\""), "{lines:?}");
 }

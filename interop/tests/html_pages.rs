@@ -1,0 +1,349 @@
+//! `BaseHrefLayer` beside html5ever, the HTML parser of Servo.
+
+use bytes::Bytes;
+use futures_util::stream;
+use html5ever::{
+    parse_document, serialize,
+    serialize::SerializeOpts,
+    tendril::TendrilSink,
+    tokenizer::{
+        states::RawKind, BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer,
+    },
+};
+use http::{Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use markup5ever_rcdom::{Handle, NodeData, RcDom, SerializableHandle};
+use proptest::prelude::*;
+use std::{
+    cell::{Cell, RefCell},
+    convert::Infallible,
+};
+use tokio::runtime::Runtime;
+use tower::{service_fn, Layer, ServiceExt};
+use tower_root_path::{BaseHrefLayer, RootPathLayer};
+
+/// The page as it leaves an app under `/api/v1`. The app sends it in frames of `frame_len` bytes.
+fn edited(page: &[u8], frame_len: usize) -> Vec<u8> {
+    let page = page.to_owned();
+    let app = service_fn(move |_: Request<()>| {
+        let frames = page.chunks(frame_len).map(Bytes::copy_from_slice);
+        let frames: Vec<_> = frames.map(Frame::data).map(Ok::<_, Infallible>).collect();
+        let response = Response::builder().header("content-type", "text/html");
+        let response = response.body(StreamBody::new(stream::iter(frames)));
+        async { Ok::<_, Infallible>(response.unwrap()) }
+    });
+    let service = (RootPathLayer::new("/api/v1"), BaseHrefLayer::new()).layer(app);
+    let request = Request::get("/").body(()).unwrap();
+    Runtime::new()
+        .unwrap()
+        .block_on(async {
+            let response = service.oneshot(request).await.unwrap();
+            response.into_body().collect().await.unwrap().to_bytes()
+        })
+        .into()
+}
+
+/// What is right for a page, by the tokens that html5ever finds in it.
+#[derive(Clone, Debug, PartialEq)]
+enum Expected {
+    Unchanged,
+    Inserted,
+    Replaced,
+}
+
+#[derive(Default)]
+struct Sink {
+    expected: RefCell<Option<Expected>>,
+    in_head: Cell<bool>,
+    templates: Cell<usize>,
+}
+
+impl Sink {
+    fn decide(&self, expected: Expected) {
+        self.expected.borrow_mut().get_or_insert(expected);
+    }
+
+    fn on_start_tag(&self, name: &str, tag: &Tag) {
+        match name {
+            "html" => {}
+            "head" => self.in_head.set(true),
+            _ if !self.in_head.get() => self.decide(Expected::Unchanged),
+            "template" => self.templates.set(self.templates.get() + 1),
+            _ if self.templates.get() > 0 => {}
+            "body" | "frameset" | "plaintext" => self.decide(Expected::Inserted),
+            "base" => {
+                let href = tag.attrs.iter().find(|attr| &*attr.name.local == "href");
+                match href.map(|href| &*href.value) {
+                    None => {}
+                    Some("/" | "./") => self.decide(Expected::Replaced),
+                    Some(_) => self.decide(Expected::Unchanged),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_end_tag(&self, name: &str) {
+        match (name, self.templates.get()) {
+            _ if !self.in_head.get() => self.decide(Expected::Unchanged),
+            ("template", open) => self.templates.set(open.saturating_sub(1)),
+            ("head", 0) => self.decide(Expected::Inserted),
+            _ => {}
+        }
+    }
+}
+
+impl TokenSink for Sink {
+    type Handle = ();
+
+    fn process_token(&self, token: Token, _: u64) -> TokenSinkResult<()> {
+        match token {
+            Token::TagToken(tag) if tag.kind == TagKind::EndTag => self.on_end_tag(&tag.name),
+            Token::TagToken(tag) => {
+                self.on_start_tag(&tag.name, &tag);
+                let raw = match &*tag.name {
+                    "textarea" | "title" => RawKind::Rcdata,
+                    "script" => RawKind::ScriptData,
+                    "iframe" | "noembed" | "noframes" | "noscript" | "style" | "xmp" => {
+                        RawKind::Rawtext
+                    }
+                    _ => return TokenSinkResult::Continue,
+                };
+                return TokenSinkResult::RawData(raw);
+            }
+            Token::CharacterTokens(text) => {
+                let is_space = |c| matches!(c, ' ' | '\t' | '\r' | '\n' | '\x0c');
+                if !self.in_head.get() && !text.chars().all(is_space) {
+                    self.decide(Expected::Unchanged);
+                }
+            }
+            Token::NullCharacterToken if !self.in_head.get() => self.decide(Expected::Unchanged),
+            _ => {}
+        }
+        TokenSinkResult::Continue
+    }
+}
+
+fn expected(page: &str) -> Expected {
+    let tokenizer = Tokenizer::new(Sink::default(), Default::default());
+    let input = BufferQueue::default();
+    input.push_back(page.into());
+    let _ = tokenizer.feed(&input);
+    tokenizer.end();
+    let sink = &tokenizer.sink;
+    let at_end = match sink.in_head.get() {
+        true => Expected::Inserted,
+        false => Expected::Unchanged,
+    };
+    sink.expected.take().unwrap_or(at_end)
+}
+
+fn dom(page: &[u8]) -> RcDom {
+    parse_document(RcDom::default(), Default::default())
+        .from_utf8()
+        .one(page)
+}
+
+fn html(dom: &RcDom) -> String {
+    let mut html = Vec::new();
+    let document: SerializableHandle = dom.document.clone().into();
+    serialize(&mut html, &document, SerializeOpts::default()).unwrap();
+    String::from_utf8(html).unwrap()
+}
+
+fn href(node: &Handle) -> Option<String> {
+    let NodeData::Element { name, attrs, .. } = &node.data else {
+        return None;
+    };
+    let attrs = attrs.borrow();
+    let href = attrs.iter().find(|attr| &*attr.name.local == "href");
+    let is_base = &*name.local == "base";
+    href.filter(|_| is_base).map(|href| href.value.to_string())
+}
+
+/// The `href` of each `<base>`, in tree order. The first one is that of the page.
+fn bases(node: &Handle) -> Vec<String> {
+    let children = node.children.borrow();
+    let below = children.iter().flat_map(bases);
+    href(node).into_iter().chain(below).collect()
+}
+
+/// Asserts that the page is edited once, in the right place, as html5ever sees it.
+fn assert_right(page: &[u8], frame_len: usize) -> Expected {
+    const BASE: &str = "<base href=\"/api/v1/\">";
+    let shown = String::from_utf8_lossy(page);
+    let edited = edited(page, frame_len);
+    let expected = expected(&shown);
+    let (before, after) = (dom(page), dom(&edited));
+    match expected {
+        Expected::Unchanged => assert_eq!(edited, page, "{shown}"),
+        Expected::Inserted => {
+            assert_eq!(edited.len(), page.len() + BASE.len(), "{shown}");
+            assert_eq!(html(&after).replacen(BASE, "", 1), html(&before), "{shown}");
+            assert_eq!(bases(&after.document)[0], "/api/v1/", "{shown}");
+        }
+        Expected::Replaced => {
+            let old = bases(&before.document);
+            assert!(matches!(&*old[0], "/" | "./"), "{shown}");
+            assert_eq!(bases(&after.document)[0], "/api/v1/", "{shown}");
+            assert_eq!(bases(&after.document)[1..], old[1..], "{shown}");
+        }
+    }
+    expected
+}
+
+#[test]
+fn pages_as_they_occur() {
+    use Expected::{Inserted, Replaced, Unchanged};
+    let long_script = format!("<script>{}</script>", "x".repeat(70_000));
+    let long_text = "x".repeat(10 << 20);
+    for (page, expected) in [
+        ("<!doctype html><html><head><title>x</title></head><body>", Inserted),
+        ("<html><head></head>", Inserted),
+        ("<head>", Inserted),
+        ("<!-- saved --><!doctype html><!-- x --><html><!-- y -->\n<head>", Inserted),
+        ("<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\"\n\"http://www.w3.org/TR/html4/strict.dtd\"><HTML><HEAD>", Inserted),
+        ("<?xml version=\"1.0\"?><!DOCTYPE html><html xmlns=\"x\"><head/>", Inserted),
+        ("\u{feff} \r\n\t<html><head>", Inserted),
+        ("<html data-x='>' lang=\"a>b\"><head prefix=\"og: >\" x='<head>'><title>x</title>", Inserted),
+        ("<!-- <head> --><html><head>", Inserted),
+        ("<html><head><!-- <base href=/x> </head> --><title><base href=/x></title></head>", Inserted),
+        ("<head><script>'<base href=/x></head>'<!--<script></script><base href=/y>--></script></head>", Inserted),
+        ("<head><noscript><base href=/x></noscript><style><base href=/x></style></head>", Inserted),
+        ("<head><template><base href=/x></head><template></template></template></head>", Inserted),
+        ("<head><base target=_blank></head>", Inserted),
+        ("<head></head><body><base href=/x>", Inserted),
+        ("<head><body><base href=/x>", Inserted),
+        ("<head><base href=/></head>", Replaced),
+        ("<head><base target=_blank><BASE target=_top HREF = './' ></head>", Replaced),
+        ("<head><base href=\"/\" href=\"/x/\"></head>", Replaced),
+        ("<head><base href=/x/></head>", Unchanged),
+        ("<head><base href></head>", Unchanged),
+        ("<head><base href=\"https://cdn.example/\"><base href=\"/\"></head>", Unchanged),
+        ("<!doctype html><title>x</title><p>No head", Unchanged),
+        ("<!doctype html><html><body></body></html>", Unchanged),
+        ("<header>x</header>", Unchanged),
+        ("<div hx-swap>a fragment</div>", Unchanged),
+        ("text <head>", Unchanged),
+        ("</head><head>", Unchanged),
+        ("\u{feff}\u{feff}<head>", Unchanged),
+        ("<hea", Unchanged),
+        ("", Unchanged),
+        (&format!("<head>{long_script}<base href=/x>"), Inserted),
+        (&format!("{long_text}<html><head>"), Unchanged),
+    ] {
+        let shown = &page[..page.len().min(100)];
+        let frames = match page.len() {
+            0..=1000 => &[1, 2, 3, 7, 1000][..],
+            _ => &[1000, 65_535, 65_536, 65_537, 1 << 30],
+        };
+        for frame_len in frames {
+            // The window ends before the second `<base>` of the long page.
+            let found = match page.len() {
+                0..=1000 => assert_right(page.as_bytes(), *frame_len),
+                _ => match edited(page.as_bytes(), *frame_len).len() - page.len() {
+                    0 => Unchanged,
+                    _ => Inserted,
+                },
+            };
+            assert_eq!(found, expected, "{shown} in frames of {frame_len}");
+        }
+    }
+}
+
+#[test]
+fn utf_16_stays() {
+    let page = "\u{feff}<!doctype html><html><head></head></html>";
+    let big: Vec<u8> = page.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let little: Vec<u8> = page.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for page in [&big[..], &little, &big[2..], &little[2..]] {
+        assert_eq!(edited(page, 5), page);
+    }
+}
+
+const FRAGMENTS: [&str; 64] = [
+    "<!doctype html>",
+    "<!-- c -->",
+    "<!--",
+    "-->",
+    "--!>",
+    "<!-->",
+    "<!--->",
+    "<!---",
+    "<!",
+    "<!->",
+    "<?",
+    "<?xml?>",
+    "</",
+    "</>",
+    "<",
+    ">",
+    "/",
+    "=",
+    "'",
+    "\"",
+    " ",
+    "\n",
+    "\t",
+    "x",
+    "\u{feff}",
+    "\0",
+    "é",
+    "<html>",
+    "<HTML lang='>'>",
+    "<html",
+    "<head>",
+    "<HEAD\tx=y>",
+    "<head",
+    "</head>",
+    "</head",
+    "<head/>",
+    "<header>",
+    "<base href=/>",
+    "<base href='./'>",
+    "<base href=/x>",
+    "<base target=t>",
+    "<base",
+    " href",
+    "=/",
+    "<title>",
+    "</title>",
+    "</TITLE >",
+    "<script>",
+    "</script>",
+    "<script",
+    "</script",
+    "<style>",
+    "</style>",
+    "<noscript>",
+    "</noscript>",
+    "<template>",
+    "</template>",
+    "<body>",
+    "<body",
+    "<p>",
+    "<textarea>",
+    "<plaintext>",
+    "<![CDATA[",
+    "]]>",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_page_is_edited_where_a_parser_expects_it(
+        start in 0..4_usize,
+        fragments in prop::collection::vec(prop::sample::select(&FRAGMENTS[..]), 0..14),
+        frame_len in 1..40_usize,
+    ) {
+        let start = ["", "<head>", "<!doctype html><html><head>", "<head><title>x</title>"][start];
+        let page = format!("{start}{}", fragments.concat());
+        assert_right(page.as_bytes(), frame_len);
+    }
+}
