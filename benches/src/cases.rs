@@ -1,8 +1,8 @@
 //! The rows: a layer, the requests, and what the app answers.
 
-use crate::request::Template;
+use crate::{page::page, request::Template};
 use axum::{
-    body::Body,
+    body::{Body, HttpBody},
     extract::Request as AxumRequest,
     middleware::{from_fn, Next},
     response::Response as AxumResponse,
@@ -15,6 +15,7 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION},
     HeaderMap, HeaderValue, Request, Response, StatusCode,
 };
+use http_body_util::BodyExt;
 use std::{
     convert::Infallible,
     fmt::Debug,
@@ -22,12 +23,16 @@ use std::{
     hint::black_box,
     sync::Arc,
 };
-use tower::{service_fn, util::ServiceFn, Layer, Service};
-use tower_http::{
-    add_extension::AddExtensionLayer, normalize_path::NormalizePathLayer,
-    set_header::SetResponseHeaderLayer,
+use tower::{
+    service_fn,
+    util::{MapResponseLayer, ServiceFn},
+    Layer, Service,
 };
-use tower_root_path::{ForwardedPrefix, RootPath, RootPathLayer, TrustedProxies};
+use tower_http::{
+    add_extension::AddExtensionLayer, compression::CompressionLayer,
+    normalize_path::NormalizePathLayer, set_header::SetResponseHeaderLayer,
+};
+use tower_root_path::{BaseHrefLayer, ForwardedPrefix, RootPath, RootPathLayer, TrustedProxies};
 
 /// 24 bytes, with the slash at the end that `NormalizePathLayer` trims.
 const UNSTRIPPED: &str = "/api/v1/users/42/?page=2";
@@ -79,6 +84,7 @@ pub(crate) fn all() -> Vec<Case> {
     let header = |prefix| Template::new(STRIPPED, &[("x-forwarded-prefix", prefix)]);
     let stripped = || Template::new(STRIPPED, &[]);
     let unstripped = || Template::new(UNSTRIPPED, &[]);
+    let asset = Template::with_headers("/assets/app.css", 10);
     vec![
         checked(
             "nothing configured",
@@ -175,6 +181,24 @@ pub(crate) fn all() -> Vec<Case> {
             stripped(),
             routes().layer(RootPathLayer::new(PREFIX)),
         ),
+        downloaded(
+            "BaseHrefLayer, a page",
+            &stripped(),
+            file(page(), "text/html"),
+            BaseHrefLayer::new(),
+        ),
+        downloaded(
+            "BaseHrefLayer, an asset",
+            &asset,
+            file(page(), "text/css"),
+            BaseHrefLayer::new(),
+        ),
+        downloaded(
+            "CompressionLayer, the page",
+            &stripped(),
+            file(page(), "text/html"),
+            CompressionLayer::new(),
+        ),
     ]
 }
 
@@ -247,6 +271,23 @@ where
     }
 }
 
+/// The same as [`case`], with a client that reads the body to its end.
+fn downloaded<L, F, B>(name: &'static str, template: &Template, app: F, layer: L) -> Case
+where
+    F: Fn(Request<()>) -> Ready<Result<Response<Body>, Infallible>> + Clone + 'static,
+    L: Layer<ServiceFn<F>> + 'static,
+    L::Service: Service<Request<()>, Response = Response<B>, Error: Debug>,
+    B: HttpBody<Error: Debug> + 'static,
+{
+    let plain = MapResponseLayer::new(read::<Body>);
+    let without = case(name, template.clone(), app.clone(), plain);
+    let layers = (MapResponseLayer::new(read::<B>), layer);
+    Case {
+        without: without.with_layer,
+        ..case(name, template.clone(), app, layers)
+    }
+}
+
 pub(crate) fn ok(request: Request<()>) -> Ready<Result<Response<()>, Infallible>> {
     drop(black_box(request));
     ready(Ok(Response::new(())))
@@ -272,17 +313,30 @@ pub(crate) fn responding(
     }
 }
 
-/// An app that answers with this JSON document.
-pub(crate) fn json(
-    document: Bytes,
+/// An app that answers with this file.
+pub(crate) fn file(
+    content: Bytes,
+    media_type: &'static str,
 ) -> impl Fn(Request<()>) -> Ready<Result<Response<Body>, Infallible>> + Clone {
     move |request| {
         drop(black_box(request));
-        let mut response = Response::new(Body::from(document.clone()));
-        let json = HeaderValue::from_static("application/json");
-        response.headers_mut().insert(CONTENT_TYPE, json);
+        let mut response = Response::new(Body::from(content.clone()));
+        let media_type = HeaderValue::from_static(media_type);
+        response.headers_mut().insert(CONTENT_TYPE, media_type);
         ready(Ok(response))
     }
+}
+
+/// Reads the body to its end.
+fn read<B>(response: Response<B>) -> Response<()>
+where
+    B: HttpBody<Error: Debug>,
+{
+    let (parts, body) = response.into_parts();
+    let body = body.collect().now_or_never();
+    let body = body.expect("it is there").expect("it does not fail");
+    black_box(body.to_bytes());
+    Response::from_parts(parts, ())
 }
 
 /// The same by hand, as one would write it first.

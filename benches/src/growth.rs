@@ -1,7 +1,7 @@
 //! How the cost of one request grows with what it carries and with what is configured.
 
 use crate::{
-    cases::{case, json, ok, responding, Case, PREFIX},
+    cases::{case, file, ok, responding, Case, PREFIX},
     cost, document,
     request::Template,
 };
@@ -183,7 +183,12 @@ fn document(bytes: usize) -> Case {
         RootPathLayer::new(PREFIX),
         OpenApiLayer::new("/openapi.json").limit(bytes),
     );
-    case("", template, json(document::of_size(bytes)), layer)
+    case(
+        "",
+        template,
+        file(document::of_size(bytes), "application/json"),
+        layer,
+    )
 }
 
 fn forwarded() -> ForwardedPrefix {

@@ -12,6 +12,7 @@ mod document;
 mod generator;
 mod growth;
 mod load;
+mod page;
 mod request;
 mod serve;
 

@@ -23,6 +23,7 @@ const HEADERS: [(&str, &str); 10] = [
 struct Foreign(u32);
 
 /// A request to be made many times.
+#[derive(Clone)]
 pub(crate) struct Template {
     uri: Bytes,
     headers: Vec<(HeaderName, Bytes)>,

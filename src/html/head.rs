@@ -111,7 +111,11 @@ impl HeadScanner {
                 self.scanned = UTF8_BYTE_ORDER_MARK.len();
             }
         }
-        while self.outcome == Outcome::Unknown && self.scanned < page.len() {
+        while self.outcome == Outcome::Unknown {
+            self.scanned += self.idle_len(&page[self.scanned..]);
+            if self.scanned == page.len() {
+                break;
+            }
             self.state = self.next_state(page, self.scanned);
             self.scanned += 1;
         }
@@ -125,6 +129,23 @@ impl HeadScanner {
             Outcome::Unchanged => None,
             Outcome::Edit(edit) => Some(edit),
         }
+    }
+
+    /// The number of bytes at the beginning of `rest` that change nothing. Skipping them is what
+    /// makes the scan fast.
+    fn idle_len(&self, rest: &[u8]) -> usize {
+        let until = |ends: fn(u8) -> bool| rest.iter().position(|byte| ends(*byte));
+        let next = match self.state {
+            State::Data if self.head.is_some() => until(|byte| byte == b'<'),
+            State::QuotedAttributeValue { quote: b'"' } => until(|byte| byte == b'"'),
+            State::QuotedAttributeValue { .. } => until(|byte| byte == b'\''),
+            State::Comment | State::BogusComment => until(|byte| byte == b'>'),
+            State::Text => until(|byte| ends_name(byte) || byte == b'-'),
+            State::TagName => until(ends_name),
+            State::AttributeName => until(|byte| ends_name(byte) || byte == b'='),
+            _ => Some(0),
+        };
+        next.unwrap_or(rest.len())
     }
 
     /// The state after the byte at `at`.
@@ -151,28 +172,21 @@ impl HeadScanner {
                 _ if byte.is_ascii_alphabetic() => self.tag_name(at, true),
                 _ => State::BogusComment,
             },
-            State::TagName => match byte {
-                b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'\x0c' => {
-                    self.tag.name.end = at;
-                    self.on_tag_name(page);
-                    self.before_attribute_name(page, at)
-                }
-                _ => State::TagName,
-            },
+            State::TagName if ends_name(byte) => {
+                self.tag.name.end = at;
+                self.on_tag_name(page);
+                self.before_attribute_name(page, at)
+            }
             State::BeforeAttributeName => self.before_attribute_name(page, at),
-            State::AttributeName => match byte {
-                b'=' | b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n' | b'\x0c' => {
-                    let name = &page[self.tag.attribute..at];
-                    self.tag.is_href =
-                        self.tag.href.is_none() && name.eq_ignore_ascii_case(b"href");
-                    self.on_attribute_value(at..at);
-                    self.after_attribute_name(page, at)
-                }
-                _ => State::AttributeName,
-            },
+            State::AttributeName if ends_name(byte) || byte == b'=' => {
+                let name = &page[self.tag.attribute..at];
+                self.tag.is_href = self.tag.href.is_none() && name.eq_ignore_ascii_case(b"href");
+                self.on_attribute_value(at..at);
+                self.after_attribute_name(page, at)
+            }
             State::AfterAttributeName => self.after_attribute_name(page, at),
             State::BeforeAttributeValue => match byte {
-                b' ' | b'\t' | b'\r' | b'\n' | b'\x0c' => State::BeforeAttributeValue,
+                _ if is_space(byte) => State::BeforeAttributeValue,
                 b'"' | b'\'' => {
                     self.tag.value = at + 1;
                     State::QuotedAttributeValue { quote: byte }
@@ -306,9 +320,8 @@ impl HeadScanner {
 
     fn in_text_element(&mut self, page: &[u8], at: usize) -> State {
         let (text, byte) = (&page[self.content..at], page[at]);
-        let ends_name = byte == b'>' || byte == b'/' || is_space(byte);
         let ends_with_tag = |open: &str| {
-            let before_name = ends_name
+            let before_name = ends_name(byte)
                 .then(|| strip_suffix(text, self.text_element))
                 .flatten();
             before_name.is_some_and(|text| text.ends_with(open.as_bytes()))
@@ -352,6 +365,11 @@ fn strip_suffix<'a>(text: &'a [u8], suffix: &str) -> Option<&'a [u8]> {
     let at = text.len().checked_sub(suffix.len())?;
     let (text, end) = text.split_at(at);
     end.eq_ignore_ascii_case(suffix.as_bytes()).then_some(text)
+}
+
+/// Whether `byte` ends the name of a tag.
+fn ends_name(byte: u8) -> bool {
+    byte == b'>' || byte == b'/' || is_space(byte)
 }
 
 /// ASCII white space as in HTML.
