@@ -9,16 +9,20 @@
 mod shared;
 
 use axum::{
-    extract::{OriginalUri, RawQuery, Request, State},
+    extract::{ws::WebSocketUpgrade, OriginalUri, RawQuery, Request, State},
     http::{header, HeaderMap, HeaderName, HeaderValue, StatusCode, Uri},
-    response::{Html, IntoResponse, Response},
-    routing::get,
+    response::{
+        sse::{Event, Sse},
+        Html, IntoResponse, Response,
+    },
+    routing::{any, get},
     Json, Router,
 };
 use clap::{Parser, ValueEnum};
+use futures_util::{stream, StreamExt};
 use percent_encoding::percent_decode;
 use serde_json::{json, Value};
-use std::{error::Error, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, error::Error, net::SocketAddr, sync::Arc};
 use tower::Layer;
 use tower_http::services::ServeDir;
 use tower_root_path::{
@@ -220,6 +224,8 @@ fn app(state: Arc<Whoami>) -> Router {
         .route("/emit", get(emit))
         .route("/openapi.json", get(openapi))
         .route("/base-url", get(base_url))
+        .route("/events", get(events))
+        .route("/websocket", any(websocket))
         .fallback(show)
         .with_state(state)
         .merge(pages())
@@ -247,6 +253,21 @@ async fn hello(root_path: RootPath) -> Json<Value> {
 
 async fn base_url(base_url: Option<BaseUrl>, public_uri: Option<PublicUri>) -> Json<Value> {
     Json(json!({ "base_url": base_url, "public_uri": public_uri }))
+}
+
+/// One event, after which the response stays open: a proxy that buffers it does not pass it on.
+async fn events() -> impl IntoResponse {
+    let event = Event::default().data("hello");
+    Sse::new(stream::iter([Ok::<_, Infallible>(event)]).chain(stream::pending()))
+}
+
+/// Sends back each message.
+async fn websocket(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(|socket| async {
+        let (sender, receiver) = socket.split();
+        // It ends when the client goes away.
+        let _ = receiver.forward(sender).await;
+    })
 }
 
 /// `?to=VALUE&status=302`: that status, and `Location: VALUE`.
@@ -321,8 +342,10 @@ async fn openapi(State(whoami): State<Arc<Whoami>>, root_path: RootPath) -> Json
     Json(document)
 }
 
-/// Everything else: what arrived, or with the query `echo` a redirect to the path, the way
+/// Everything else: what arrived. With the query `echo` a redirect to the path, the way
 /// trailing-slash redirects reflect it.
+///
+/// A browser that opens a directory gets a page that checks the way to the app.
 async fn show(
     State(whoami): State<Arc<Whoami>>,
     RawQuery(query): RawQuery,
@@ -351,7 +374,10 @@ async fn show(
         let value = String::from_utf8_lossy(value.as_bytes());
         json!([name.as_str(), value])
     });
-    Json(json!({
+    let accept = request.headers().get(header::ACCEPT);
+    let is_browser = accept.is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
+    let is_directory = path.ends_with('/') || root_path == *path;
+    let seen = json!({
         "root_path": root_path,
         "path": path,
         "query": query,
@@ -360,6 +386,12 @@ async fn show(
         "version": format!("{:?}", request.version()),
         "headers": headers.collect::<Value>(),
         "forwarded": forwarded,
-    }))
-    .into_response()
+    });
+    if is_browser && is_directory {
+        // `<` would end the script element.
+        let seen = seen.to_string().replace('<', "\\u003c");
+        let page = include_str!("page/root.html").replace("{{ request }}", &seen);
+        return ([(header::VARY, "accept")], Html(page)).into_response();
+    }
+    Json(seen).into_response()
 }

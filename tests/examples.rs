@@ -98,6 +98,29 @@ fn whoami_emits_what_it_is_asked_to() {
 }
 
 #[test]
+fn a_browser_gets_a_page_at_directories_of_whoami() {
+    let whoami = Example::whoami(&["--root-path", "/api/v1"]);
+    let navigation = "Accept: text/html,*/*;q=0.8";
+    for (path, line, content_type) in [
+        ("/", navigation, "text/html; charset=utf-8"),
+        ("/api/v1", navigation, "text/html; charset=utf-8"),
+        ("/sub/", navigation, "text/html; charset=utf-8"),
+        ("/", "Accept: */*", "application/json"),
+        ("/x", navigation, "application/json"),
+    ] {
+        let response = get_with(&whoami.url(path), &[line]);
+        assert_eq!(response.headers()["content-type"], content_type, "{path}");
+    }
+    // What a client sends stays text in the page.
+    let lines = [navigation, "X: </script><script>alert(1)"];
+    let page = get_with(&whoami.url("/"), &lines).into_body();
+    assert!(
+        page.contains(r"\u003c/script>\u003cscript>alert(1)"),
+        "{page}"
+    );
+}
+
+#[test]
 fn the_pages_of_whoami_work_at_any_depth_and_root_path() {
     for (flags, mounts) in [
         ("", &["", "/sub", "/t/acme"][..]),
