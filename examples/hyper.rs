@@ -1,10 +1,9 @@
 //! hyper without a framework: HTTP/1 and HTTP/2 on one port. The server adds the `PeerAddr` itself.
+//! The proxy is `proxies/nginx/no-strip.conf` or `proxies/nginx/ingress.conf`.
 //!
 //! ```text
 //! cargo run --all-features --example hyper
 //! ```
-
-mod shared;
 
 use clap::Parser;
 use http::{header::LOCATION, Request, Response, StatusCode};
@@ -14,7 +13,8 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
+use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_root_path::{ForwardedPrefix, PeerAddr, RootPath, RootPathLayer, TrustedProxies};
 
@@ -27,10 +27,9 @@ struct Args {
 }
 
 #[tokio::main]
-async fn main() {
-    let args: Args = shared::cli::parse();
-    let listener = shared::cli::listen("--listen", args.listen).await;
-    let addr = listener.local_addr().expect("a listener has an address");
+async fn main() -> io::Result<()> {
+    let listener = TcpListener::bind(Args::parse().listen).await?;
+    let addr = listener.local_addr()?;
     println!("listening on http://{addr}");
     for path in ["/app", "/api/v1/app", "/"] {
         println!("curl -i http://{addr}{path}");

@@ -320,6 +320,18 @@ fn a_bad_flag_is_an_error_of_one_line() {
     }
 }
 
+#[test]
+fn tonic_calls_itself_without_the_prefix_that_a_proxy_strips_and_sends() {
+    for flag in ["--prefix-header", "--original-path-header"] {
+        let mut command = Command::new(example("tonic"));
+        command.args(["--listen", "127.0.0.1:0", flag, "x-name"]);
+        let (_example, [_, answer, curl]) = Program::start_and_read::<3>(&mut command);
+        let expected = "/grpc.health.v1.Health/Check: HealthCheckResponse { status: Serving }";
+        assert_eq!(answer, expected);
+        assert!(!curl.contains("/grpc/"), "{curl}");
+    }
+}
+
 #[tokio::test]
 async fn tonic_calls_itself_under_the_prefix() {
     let mut command = Command::new(example("tonic"));

@@ -5,8 +5,11 @@
 
 use axum::{
     extract::Path,
-    http::{header::CONTENT_TYPE, StatusCode},
-    response::{Html, IntoResponse, Response},
+    http::{
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+        StatusCode,
+    },
+    response::{Html, IntoResponse, Redirect, Response},
     routing::get,
     Router,
 };
@@ -25,7 +28,8 @@ const PAGE: &str = r##"<!doctype html>
 <div id="swagger-ui"></div>
 <script src="docs/swagger-ui-bundle.js"></script>
 <script>
-SwaggerUIBundle({ url: "openapi.json", dom_id: "#swagger-ui" });
+// By default Swagger UI sends the address of the document to a validator of its makers.
+SwaggerUIBundle({ url: "openapi.json", dom_id: "#swagger-ui", validatorUrl: null });
 </script>
 </body>
 </html>
@@ -35,6 +39,7 @@ SwaggerUIBundle({ url: "openapi.json", dom_id: "#swagger-ui" });
 pub(crate) fn router() -> Router {
     Router::new()
         .route("/docs", get(|| async { Html(PAGE) }))
+        .route("/docs/", get(|| async { Redirect::permanent("/docs") }))
         .route("/docs/{asset}", get(asset))
 }
 
@@ -48,7 +53,11 @@ async fn asset(Path(Asset { asset }): Path<Asset>) -> Response {
     let config = Arc::new(utoipa_swagger_ui::Config::from("openapi.json"));
     match utoipa_swagger_ui::serve(&asset, config) {
         Ok(Some(file)) => {
-            ([(CONTENT_TYPE, file.content_type)], file.bytes.into_owned()).into_response()
+            let headers = [
+                (CONTENT_TYPE, &*file.content_type),
+                (CACHE_CONTROL, "max-age=3600"),
+            ];
+            (headers, file.bytes.into_owned()).into_response()
         }
         _ => StatusCode::NOT_FOUND.into_response(),
     }
