@@ -22,6 +22,7 @@ use clap::{Parser, ValueEnum};
 use futures_util::{stream, StreamExt};
 use percent_encoding::percent_decode;
 use serde_json::{json, Value};
+use shared::cli::{parse_trust, Strip};
 use std::{convert::Infallible, error::Error, net::SocketAddr, sync::Arc};
 use tower::Layer;
 use tower_http::services::ServeDir;
@@ -58,7 +59,7 @@ struct Args {
     hops: usize,
     /// Whether to strip the root path from the request path
     #[arg(long, value_name = "WHEN", default_value = "never")]
-    strip: StripArg,
+    strip: Strip,
     /// Which response headers to rewrite
     #[arg(long, value_name = "WHICH", default_value = "redirects")]
     rewrite: RewriteArg,
@@ -86,12 +87,6 @@ struct Args {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum StripArg {
-    IfPresent,
-    Never,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
 enum RewriteArg {
     Redirects,
     All,
@@ -108,13 +103,6 @@ fn parse_allowed_hosts(hosts: &str) -> Result<AllowedHosts, String> {
     match hosts {
         "any" => Ok(AllowedHosts::any()),
         hosts => hosts.parse().map_err(|error| format!("{error}")),
-    }
-}
-
-fn parse_trust(networks: &str) -> Result<TrustedProxies, String> {
-    match networks {
-        "all" => Ok(TrustedProxies::all()),
-        networks => networks.parse().map_err(|error| format!("{error}")),
     }
 }
 
@@ -148,7 +136,7 @@ impl Args {
 
     fn layer(&self) -> RootPathLayer {
         let mut layer = RootPathLayer::new(self.root_path.clone()).rewrite(self.rewrite());
-        if matches!(self.strip, StripArg::IfPresent) {
+        if matches!(self.strip, Strip::IfPresent) {
             layer = layer.strip_if_present();
         }
         if let Some(forwarded) = self.forwarded() {

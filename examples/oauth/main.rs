@@ -29,7 +29,7 @@ use axum::{
     body::Body,
     extract::{Query, Request, State},
     http::{
-        header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, SET_COOKIE},
+        header::{AUTHORIZATION, CONTENT_TYPE, SET_COOKIE},
         HeaderMap, StatusCode,
     },
     response::{AppendHeaders, Html, IntoResponse, Redirect, Response},
@@ -45,6 +45,7 @@ use hyper_util::{
 };
 use serde::{de::DeserializeOwned, Deserialize};
 use sha2::{Digest, Sha256};
+use shared::session::{cookie, random};
 use std::{
     collections::HashMap,
     error::Error,
@@ -213,22 +214,6 @@ impl Login {
         }
         Ok(serde_json::from_slice(&body)?)
     }
-}
-
-/// The value of a cookie that the browser sends.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let lines = headers.get_all(COOKIE).iter();
-    let mut pairs = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split("; "));
-    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-}
-
-/// 256 random bits, as characters that need no encoding in a URL or a cookie.
-fn random() -> String {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).expect("the system has random numbers");
-    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The `S256` code challenge of a code verifier (RFC 7636, section 4.2).

@@ -1,6 +1,7 @@
 //! Command lines, and errors of one line.
 
 use axum::Router;
+use clap::ValueEnum;
 use std::{
     fmt,
     io::{self, Write},
@@ -8,6 +9,7 @@ use std::{
     process,
 };
 use tokio::net::TcpListener;
+use tower_root_path::TrustedProxies;
 
 /// Parses the command line; a bad flag ends the program with status 2.
 pub(crate) fn parse<C: clap::Parser>() -> C {
@@ -25,6 +27,21 @@ pub(crate) fn parse<C: clap::Parser>() -> C {
         let words = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
         fail(words.trim_start_matches("error: "), 2)
     })
+}
+
+/// The value of `--trust`.
+pub(crate) fn parse_trust(networks: &str) -> Result<TrustedProxies, String> {
+    match networks {
+        "all" => Ok(TrustedProxies::all()),
+        networks => networks.parse().map_err(|error| format!("{error}")),
+    }
+}
+
+/// The value of `--strip`.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Strip {
+    IfPresent,
+    Never,
 }
 
 /// Listens on `addr`, the value of `flag`.

@@ -4,3 +4,4 @@
 pub(crate) mod cli;
 pub(crate) mod docs;
 pub(crate) mod proxy;
+pub(crate) mod session;

@@ -7,93 +7,23 @@
 
 mod support;
 
-use fantoccini::{
-    elements::Element,
-    error::{CmdError, ErrorStatus},
-    Client, ClientBuilder, Locator,
-};
-use hyper_util::client::legacy::connect::HttpConnector;
-use serde::de::DeserializeOwned;
+use fantoccini::error::{CmdError, ErrorStatus};
 use serde_json::{json, Value};
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 use support::{
+    browser::Browser,
     process::{get_raw, root, Example},
     proxy::{Config, Proxy},
-    server::{free_addr, Files, Server},
+    server::Files,
 };
 
 /// An app with a configured root path.
 const CONFIGURED: &[&str] = &["--root-path", "/api/v1", "--strip", "if-present"];
 
-const CHROMIUM: &str = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage \
-    --no-first-run --disable-background-networking --disable-component-update --disable-sync \
-    --disable-quic";
-
-/// Chromium with an empty profile, and the driver that controls it.
-struct Browser {
-    client: Client,
-    driver: SocketAddr,
-    // Stops before its files are removed.
-    _server: Server,
-    _files: Files,
-}
-
 impl Browser {
-    async fn start() -> Self {
-        Self::start_with(&[]).await
-    }
-
-    async fn start_with(args: &[String]) -> Self {
-        let (driver, files) = (free_addr(), Files::new(&[]));
-        let mut command = Command::new("/usr/bin/chromedriver");
-        command.arg(format!("--port={}", driver.port()));
-        command.env("HOME", files.path());
-        let server = Server::start(driver, &mut command, files.path().join("log"));
-
-        let profile = format!("--user-data-dir={}", files.path().display());
-        let args = CHROMIUM.split(' ').chain(args.iter().map(String::as_str));
-        let args: Vec<_> = args.chain([&*profile]).collect();
-        let capabilities = json!({
-            "goog:chromeOptions": { "args": args },
-            // An open dialog stays open, and makes the next command fail.
-            "unhandledPromptBehavior": "ignore",
-        });
-        let client = ClientBuilder::new(HttpConnector::new())
-            .capabilities(serde_json::from_value(capabilities).unwrap())
-            .connect(&format!("http://{driver}"))
-            .await;
-        Self {
-            client: client.unwrap(),
-            driver,
-            _server: server,
-            _files: files,
-        }
-    }
-
-    async fn open(&self, url: &str) {
-        let opened = self.client.goto(url).await;
-        opened.unwrap_or_else(|error| panic!("{url}: {error}"));
-    }
-
-    /// The value of the JavaScript `expression` in the page.
-    async fn value<T: DeserializeOwned>(&self, expression: &str) -> T {
-        let script = format!("return {expression}");
-        let value = self.client.execute(&script, Vec::new()).await;
-        let value = value.unwrap_or_else(|error| panic!("{expression}: {error}"));
-        serde_json::from_value(value).unwrap()
-    }
-
-    async fn find(&self, css: &str) -> Element {
-        let wait = self.client.wait().every(Duration::from_millis(20));
-        let found = wait.for_element(Locator::Css(css)).await;
-        found.unwrap_or_else(|error| panic!("{css}: {error}"))
-    }
-
     /// The list of servers in Swagger UI. Asserts that the first one is selected.
     async fn servers(&self) -> Vec<String> {
         self.find(".opblock-get").await;
@@ -139,14 +69,6 @@ impl Browser {
         assert_eq!(self.execute().await, (url, hello), "{page}");
     }
 
-    /// Waits until the page contains `text`.
-    async fn wait_for_text(&self, text: &str) {
-        let is_there = format!("//body[contains(normalize-space(.), '{text}')]");
-        let wait = self.client.wait().every(Duration::from_millis(20));
-        let found = wait.for_element(Locator::XPath(&is_there)).await;
-        found.unwrap_or_else(|error| panic!("{text}: {error}"));
-    }
-
     /// Whether `alert(hit=1)` has opened a dialog, and whether it has set the variable.
     async fn is_hit(&self) -> (bool, bool) {
         let dialog = match self.client.accept_alert().await {
@@ -155,13 +77,6 @@ impl Browser {
             Err(error) => panic!("{error}"),
         };
         (dialog, self.value("window.hit === 1").await)
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // A signal would stop the driver alone, and leave Chromium running.
-        let _ = get_raw(self.driver, "/shutdown");
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::{json, Value};
 use std::{collections::BTreeMap, fs, net::SocketAddr};
 use support::{
     process::{root, Example},
-    proxy::{directory, traefik_of_fastapis_page, Config, FILES, GRPC_FILES, TLS_FILES},
+    proxy::{directory, traefik_of_fastapis_page, Config, FILES, GRPC_FILES, SPA_FILES, TLS_FILES},
     server::{free_addr, Files},
 };
 use url::Url;
@@ -28,8 +28,8 @@ const KUBERNETES: [&str; 2] = [
     "kubernetes/ingress-nginx.yaml",
 ];
 
-/// Belongs to the example of that name, which has a prefix and an origin of its own.
-const OAUTH: &str = "nginx/oauth.conf";
+/// Belong to the examples of these names, which have prefixes of their own.
+const OF_EXAMPLES: &[&[&str]] = &[&["nginx/oauth.conf"], SPA_FILES];
 
 #[test]
 fn each_configuration_names_a_layer_and_is_in_the_readme() {
@@ -54,7 +54,12 @@ fn each_configuration_names_a_layer_and_is_in_the_readme() {
             found.push(file.unwrap().path());
         }
     }
-    found.retain(|file| *file != directory().join(OAUTH));
+    let of_examples: Vec<_> = OF_EXAMPLES
+        .concat()
+        .into_iter()
+        .map(|file| directory().join(file))
+        .collect();
+    found.retain(|file| !of_examples.contains(file));
     found.sort();
     assert!(found.iter().eq(known.keys()), "{found:?}");
 

@@ -3,6 +3,7 @@
 
 #[path = "../../../tests/support/axum.rs"]
 pub mod axum;
+pub mod browser;
 #[path = "../../../tests/support/process.rs"]
 pub mod process;
 pub mod proxy;

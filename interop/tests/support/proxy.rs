@@ -33,7 +33,8 @@ impl Proxy {
 
 /// A file of `examples/proxies/`. The proxy listens on port 9999 and publishes the app at
 /// 127.0.0.1:8000 under `/api/v1`, or under `/grpc` if the file is one of `GRPC_FILES`. If it is one
-/// of `TLS_FILES`, the proxy terminates TLS and publishes the app under `/shop` too.
+/// of `TLS_FILES`, the proxy terminates TLS and publishes the app under `/shop` too. With one of
+/// `SPA_FILES` it publishes the app under `/`, `/app` and `/team/app`.
 #[derive(Clone, Debug)]
 pub struct Config {
     file: &'static str,
@@ -151,9 +152,12 @@ impl Config {
                 tls::is_ok(public, "/api/v1/app")
             });
         } else if self.kind().name == "traefik" {
-            // A gRPC server answers 200 too, also to an unknown method.
-            let is_grpc = GRPC_FILES.contains(&self.file);
-            let target = if is_grpc { "/grpc/app" } else { "/api/v1/app" };
+            let target = match self.file {
+                // A gRPC server answers 200 too, also to an unknown method.
+                file if GRPC_FILES.contains(&file) => "/grpc/app",
+                file if SPA_FILES.contains(&file) => "/app/",
+                _ => "/api/v1/app",
+            };
             wait_for_routes(&mut server, public, target);
         }
         Proxy {
@@ -242,6 +246,9 @@ pub const TLS_FILES: &[&str] = &[
     "nginx/forwarded.conf",
     "haproxy/forwarded.cfg",
 ];
+
+/// The configurations for the example `spa`, which publish it under three prefixes.
+pub const SPA_FILES: &[&str] = &["nginx/spa.conf", "traefik/spa.toml"];
 
 /// The files in `FILES` for one proxy, such as `nginx`.
 pub fn files(proxy: &str) -> impl Iterator<Item = Config> + '_ {
