@@ -23,10 +23,14 @@ pub(crate) trait Editor {
     /// What is known of the part of a body that was read.
     type Reader: Default;
 
+    /// Whether the inner service gets HEAD as GET, since it has to make the body.
+    const SENDS_HEAD_AS_GET: bool;
+
     /// The maximum number of bytes to read.
     fn limit(&self) -> usize;
 
-    fn request_method(&self) -> RequestMethod;
+    /// Whether the request is HEAD.
+    fn is_head(&self) -> bool;
 
     /// Whether the head of `response` is that of a body that can be edited.
     fn may_edit<B: Body>(&self, response: &mut Response<B>) -> bool;
@@ -36,15 +40,6 @@ pub(crate) trait Editor {
 
     /// What to send in place of the bytes `read`. `None` if they stay.
     fn edit(&self, reader: Self::Reader, read: &[u8], end: ReadEnd) -> Option<Bytes>;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum RequestMethod {
-    Head,
-    /// The inner service was sent GET, as it has to make the body.
-    HeadSentAsGet,
-    /// Another method.
-    Other,
 }
 
 /// Where the reading of a body ended.
@@ -105,7 +100,7 @@ where
                             // as the permit of a concurrency limit.
                             self.set(Self::Reading { response });
                         }
-                        Some(editor) if editor.request_method() == RequestMethod::HeadSentAsGet => {
+                        Some(editor) if E::SENDS_HEAD_AS_GET && editor.is_head() => {
                             let (parts, body) = response.into_parts();
                             return Poll::Ready(Ok(head_response(parts, body.size_hint())));
                         }
@@ -192,7 +187,6 @@ impl<B: Body, E: Editor> ReadResponse<B, E> {
         } = self;
         let edited = editor.edit(reader, &buffer, end);
         let is_edited = edited.is_some();
-        let is_head = editor.request_method() != RequestMethod::Other;
         let size_hint = match &edited {
             Some(edited) => {
                 let (old, new) = (buffer.len() as u64, edited.len() as u64);
@@ -214,7 +208,7 @@ impl<B: Body, E: Editor> ReadResponse<B, E> {
             }
             None => size_hint,
         };
-        if is_head {
+        if editor.is_head() {
             // Some handlers send the headers of a body without the body. Whether they would hold
             // after an edit is unknown.
             if buffer.is_empty() && beyond_limit.is_empty() {

@@ -7,7 +7,7 @@ mod headers;
 
 pub(crate) use self::{
     body::EditedBody,
-    future::{EditFuture, Editor, ReadEnd, RequestMethod},
+    future::{EditFuture, Editor, ReadEnd},
     headers::{content_coding, request_identity},
 };
 

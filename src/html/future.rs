@@ -5,7 +5,7 @@ use super::{
     service::PageRequest,
 };
 use crate::{
-    edit::{content_coding, define_body_and_future, Editor, ReadEnd, RequestMethod},
+    edit::{content_coding, define_body_and_future, Editor, ReadEnd},
     vary::add_vary,
 };
 use bytes::{BufMut, Bytes, BytesMut};
@@ -56,13 +56,14 @@ define_body_and_future! {
 
 impl Editor for PageRequest {
     type Reader = HeadScanner;
+    const SENDS_HEAD_AS_GET: bool = false;
 
     fn limit(&self) -> usize {
         WINDOW
     }
 
-    fn request_method(&self) -> RequestMethod {
-        self.method
+    fn is_head(&self) -> bool {
+        self.is_head
     }
 
     fn may_edit<B: Body>(&self, response: &mut Response<B>) -> bool {

@@ -1,11 +1,7 @@
 //! `BaseHrefService`: how requests for pages reach the app.
 
 use super::{BaseHrefBody, BaseHrefFuture, BaseHrefLayer};
-use crate::{
-    edit::{request_identity, RequestMethod},
-    warn_once::WarnOnce,
-    RootPath,
-};
+use crate::{edit::request_identity, warn_once::WarnOnce, RootPath};
 use http::{
     header::{self, HeaderName, ACCEPT},
     HeaderMap, Method, Request, Response,
@@ -75,7 +71,7 @@ where
 #[derive(Debug)]
 pub(super) struct PageRequest {
     pub(super) root_path: RootPath,
-    pub(super) method: RequestMethod,
+    pub(super) is_head: bool,
     pub(super) warn_once: Arc<WarnOnce>,
 }
 
@@ -89,10 +85,7 @@ impl PageRequest {
         }
         Self {
             root_path: RootPath::from_extensions(request.extensions()),
-            method: match is_head {
-                true => RequestMethod::Head,
-                false => RequestMethod::Other,
-            },
+            is_head,
             warn_once: Arc::clone(warn_once),
         }
     }

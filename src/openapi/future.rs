@@ -4,7 +4,7 @@ use super::{
     document::{self, BYTE_ORDER_MARK},
     service::DocumentRequest,
 };
-use crate::edit::{content_coding, define_body_and_future, Editor, ReadEnd, RequestMethod};
+use crate::edit::{content_coding, define_body_and_future, Editor, ReadEnd};
 use bytes::Bytes;
 use http::{header::CONTENT_TYPE, HeaderValue, Response, StatusCode};
 use http_body::Body;
@@ -21,16 +21,14 @@ define_body_and_future! {
 
 impl Editor for DocumentRequest {
     type Reader = JsonOffset;
+    const SENDS_HEAD_AS_GET: bool = true;
 
     fn limit(&self) -> usize {
         self.config.limit
     }
 
-    fn request_method(&self) -> RequestMethod {
-        match self.is_head {
-            true => RequestMethod::HeadSentAsGet,
-            false => RequestMethod::Other,
-        }
+    fn is_head(&self) -> bool {
+        self.is_head
     }
 
     fn may_edit<B: Body>(&self, response: &mut Response<B>) -> bool {
