@@ -18,7 +18,11 @@ mod base_url;
 #[cfg(any(feature = "html", feature = "openapi"))]
 mod edit;
 mod forwarded;
-// Documentation alone. Its code is for all features.
+// Documentation alone: it is not part of a build. Its code and its links are for all features.
+#[cfg_attr(
+    not(all(feature = "axum", feature = "html", feature = "openapi")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 #[cfg(all(
     doc,
     any(

@@ -113,6 +113,11 @@ async fn every_path_is_404_if_neither_the_proxy_nor_the_layer_strips() {
         assert_eq!(broken.status("/api/v1/").await, 404);
     }
 
+    // `nest` has no route for `/api/v1/`.
+    let nested = Site::passed_on(Router::new().nest(PREFIX, routes()));
+    assert_eq!(nested.status("/api/v1").await, 200);
+    assert_eq!(nested.status("/api/v1/").await, 404);
+
     let wrapped = Site::passed_on(layer().strip_if_present().wrap(routes()));
     let mounted = routes().layer(RootPathLayer::nested());
     let mounted = Site::passed_on(Router::new().nest_service(PREFIX, mounted));
