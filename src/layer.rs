@@ -15,7 +15,8 @@ use tower_layer::Layer;
 
 /// Layer that gives an app its root path, the public path prefix, and rewrites redirects to it.
 ///
-/// See the [crate documentation](crate) for an overview and for the placement in axum.
+/// See [the guide](crate::guide::configuration) for which configuration fits your proxy, and for
+/// where to place the layer.
 ///
 /// # Example
 ///

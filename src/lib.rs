@@ -1,15 +1,7 @@
-// The code blocks of the front page are for these features.
+// The code of the front page is for axum.
+#![cfg_attr(feature = "axum", doc = include_str!("../README.md"))]
 #![cfg_attr(
-    all(feature = "axum", feature = "htmx", feature = "openapi", feature = "utoipa"),
-    doc = include_str!("../README.md")
-)]
-#![cfg_attr(
-    not(all(
-        feature = "axum",
-        feature = "htmx",
-        feature = "openapi",
-        feature = "utoipa"
-    )),
+    not(feature = "axum"),
     doc = "Tower middleware for apps behind a reverse proxy under a path prefix."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -26,6 +18,29 @@ mod base_url;
 #[cfg(any(feature = "html", feature = "openapi"))]
 mod edit;
 mod forwarded;
+// Documentation alone: it is not part of a build. Its code and its links are for all features.
+#[cfg_attr(
+    not(all(feature = "axum", feature = "html", feature = "openapi")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
+#[cfg(all(
+    doc,
+    any(
+        not(doctest),
+        all(
+            feature = "aide",
+            feature = "axum",
+            feature = "html",
+            feature = "htmx",
+            feature = "openapi",
+            feature = "serde",
+            feature = "tonic",
+            feature = "tracing",
+            feature = "utoipa"
+        )
+    )
+))]
+pub mod guide;
 #[cfg(feature = "html")]
 mod html;
 #[cfg(any(feature = "htmx", feature = "openapi"))]

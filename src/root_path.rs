@@ -56,7 +56,7 @@ use std::{borrow::Cow, cmp, error, fmt, hash, str::FromStr, sync::Arc};
 /// # Ok::<(), tower_root_path::InvalidRootPath>(())
 /// ```
 ///
-/// [nested]: crate#sub-apps
+/// [nested]: crate::guide::configuration#sub-apps
 /// [oas]: https://spec.openapis.org/oas/v3.1.1#server-object
 /// [path]: https://www.rfc-editor.org/rfc/rfc3986#section-3.3
 /// [reserved]: https://www.rfc-editor.org/rfc/rfc3986#section-2.2

@@ -32,7 +32,7 @@ const KUBERNETES: [&str; 2] = [
 const OF_EXAMPLES: &[&[&str]] = &[&["nginx/oauth.conf"], SPA_FILES];
 
 #[test]
-fn each_configuration_names_a_layer_and_is_in_the_readme() {
+fn each_configuration_names_a_layer_and_is_in_the_guide() {
     let mut known = BTreeMap::new();
     for file in [FILES, GRPC_FILES, TLS_FILES, &KUBERNETES].concat() {
         let config = Config::read(file);
@@ -63,13 +63,37 @@ fn each_configuration_names_a_layer_and_is_in_the_readme() {
     found.sort();
     assert!(found.iter().eq(known.keys()), "{found:?}");
 
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let guide = |page| fs::read_to_string(root().join("src/guide").join(page)).unwrap();
+    let (table, files) = (guide("configuration.md"), guide("mod.rs"));
     for (file, placement) in &known {
-        let link = format!("({})", file.strip_prefix(root()).unwrap().display());
-        let mut rows = readme.lines().filter(|line| line.starts_with("| ["));
+        let file = file.strip_prefix(directory()).unwrap().display();
+        let link = format!("[`{file}`]");
+        let mut rows = table.lines().filter(|line| line.starts_with("| "));
         let row = rows.find(|row| row.contains(&link));
-        let row = row.unwrap_or_else(|| panic!("no link to {link}"));
+        let row = row.unwrap_or_else(|| panic!("no link to {file}"));
         assert!(row.contains(placement), "{row} has no {placement}");
+        assert!(
+            files.contains(&format!("\"{file}\"")),
+            "{file} is not shown"
+        );
+    }
+}
+
+/// They are in full, so that they can be copied.
+#[test]
+fn the_configurations_in_the_text_are_those_of_the_files() {
+    for (page, language, file) in [
+        ("README.md", "nginx", "nginx/strip.conf"),
+        ("README.md", "toml", "traefik/strip-prefix.toml"),
+        ("README.md", "caddyfile", "caddy/strip.Caddyfile"),
+        ("src/guide/behind_a_proxy.md", "nginx", "nginx/strip.conf"),
+    ] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let file = fs::read_to_string(directory().join(file)).unwrap();
+        let lines = file.lines().filter(|line| !line.starts_with('#'));
+        let lines: String = lines.map(|line| format!("{line}\n")).collect();
+        let block = format!("```{language}\n{lines}```");
+        assert!(text.contains(&block), "{page}: {block}");
     }
 }
 
@@ -245,7 +269,7 @@ fn a_redirect_to_single_sign_on_on_the_same_host_stays() {
     for (own_origin, target) in [
         (None, "/auth/login"),
         (Some(&internal_origin), "/auth/login"),
-        // The mistake that the README warns of.
+        // The mistake that the guide warns of.
         (Some(&public_origin), "/api/auth/login"),
     ] {
         let mut flags = vec!["--root-path", "/api"];
@@ -319,7 +343,7 @@ fn a_client_cannot_pass_a_rule_of_the_proxy_by_sending_the_prefix_twice() {
     let as_received = ["/api/v1/admin"; 2];
     for (config, flags, expected) in [
         (&strips, strips.flags(), as_received),
-        // The mistake that the README warns of.
+        // The mistake that the guide warns of.
         (&strips, passes_on.flags(), ["/admin"; 2]),
         (
             &passes_on,
