@@ -78,11 +78,11 @@ impl WarnOnce {
     const PREFIX_NOT_STRIPPED: u8 = 19;
     const ORIGIN_OF_UNTRUSTED_PEER: u8 = 20;
     const ORIGIN_OF_UNKNOWN_PEER: u8 = 21;
-    /// In a layer of its own.
-    #[cfg(feature = "html")]
-    const ENCODED_PAGE: u8 = 0;
     /// And those after it, by [`RefusedOrigin::kind`].
     const REFUSED_ORIGIN: u8 = 22;
+    /// `BaseHrefLayer` has a `WarnOnce` of its own.
+    #[cfg(feature = "html")]
+    const ENCODED_PAGE: u8 = 0;
 
     /// Why the value of `header` was ignored, if it was.
     pub(crate) fn forwarded(&self, header: &HeaderName, forwarded: &Forwarded) {

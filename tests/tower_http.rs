@@ -207,7 +207,6 @@ async fn ranges_and_validators_of_nested_files_hold_wherever_the_layer_stands() 
     }
 }
 
-/// Where a client ends that follows redirects, and what is in the first line there.
 #[tokio::test]
 async fn pages_of_serve_dir_are_whole_and_its_assets_keep_ranges_and_validators() {
     let files = ServeDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/page"));
@@ -264,6 +263,7 @@ async fn pages_of_serve_dir_are_whole_and_its_assets_keep_ranges_and_validators(
     assert!(page.contains("<base href=\"/api/v1/\">"), "{page}");
 }
 
+/// Where a client ends that follows redirects, and what is in the first line there.
 async fn follow(client: &Boxed, path: &str) -> String {
     let response = fetch(client.clone(), &format!("http://app.example{path}")).await;
     let RequestUri(uri) = response.extensions().get().cloned().unwrap();

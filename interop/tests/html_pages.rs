@@ -1,9 +1,9 @@
 //! `BaseHrefLayer` beside html5ever, the HTML parser of Servo.
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{stream, FutureExt};
 use html5ever::{
-    parse_document, serialize,
+    ns, parse_document, serialize,
     serialize::SerializeOpts,
     tendril::TendrilSink,
     tokenizer::{
@@ -19,7 +19,6 @@ use std::{
     cell::{Cell, RefCell},
     convert::Infallible,
 };
-use tokio::runtime::Runtime;
 use tower::{service_fn, Layer, ServiceExt};
 use tower_root_path::{BaseHrefLayer, RootPathLayer};
 
@@ -35,13 +34,9 @@ fn edited(page: &[u8], frame_len: usize) -> Vec<u8> {
     });
     let service = (RootPathLayer::new("/api/v1"), BaseHrefLayer::new()).layer(app);
     let request = Request::get("/").body(()).unwrap();
-    Runtime::new()
-        .unwrap()
-        .block_on(async {
-            let response = service.oneshot(request).await.unwrap();
-            response.into_body().collect().await.unwrap().to_bytes()
-        })
-        .into()
+    let page = service.oneshot(request).now_or_never().unwrap().unwrap();
+    let page = page.into_body().collect().now_or_never().unwrap().unwrap();
+    page.to_bytes().into()
 }
 
 /// What is right for a page, by the tokens that html5ever finds in it.
@@ -71,7 +66,7 @@ impl Sink {
             _ if !self.in_head.get() => self.decide(Expected::Unchanged),
             "template" => self.templates.set(self.templates.get() + 1),
             _ if self.templates.get() > 0 => {}
-            "body" | "frameset" | "plaintext" => self.decide(Expected::Inserted),
+            "body" | "frameset" | "math" | "plaintext" | "svg" => self.decide(Expected::Inserted),
             "base" => {
                 let href = tag.attrs.iter().find(|attr| &*attr.name.local == "href");
                 match href.map(|href| &*href.value) {
@@ -158,7 +153,7 @@ fn href(node: &Handle) -> Option<String> {
     };
     let attrs = attrs.borrow();
     let href = attrs.iter().find(|attr| &*attr.name.local == "href");
-    let is_base = &*name.local == "base";
+    let is_base = &*name.local == "base" && name.ns == ns!(html);
     href.filter(|_| is_base).map(|href| href.value.to_string())
 }
 
@@ -214,6 +209,9 @@ fn pages_as_they_occur() {
         ("<head><template><base href=/x></head><template></template></template></head>", Inserted),
         ("<head><base target=_blank></head>", Inserted),
         ("<head></head><body><base href=/x>", Inserted),
+        ("<head><svg><base href=/></svg></head>", Inserted),
+        ("<head><svg><title>--><base href=/x>", Inserted),
+        ("<head><base href='&#x2f;'></head>", Replaced),
         ("<head><body><base href=/x>", Inserted),
         ("<head><base href=/></head>", Replaced),
         ("<head><base target=_blank><BASE target=_top HREF = './' ></head>", Replaced),
@@ -262,7 +260,7 @@ fn utf_16_stays() {
     }
 }
 
-const FRAGMENTS: [&str; 64] = [
+const FRAGMENTS: [&str; 71] = [
     "<!doctype html>",
     "<!-- c -->",
     "<!--",
@@ -304,6 +302,13 @@ const FRAGMENTS: [&str; 64] = [
     "<base href='./'>",
     "<base href=/x>",
     "<base target=t>",
+    "<base href='.&#47;'>",
+    "<svg>",
+    "</svg>",
+    "<math",
+    "<html",
+    " href=/x",
+    "\r",
     "<base",
     " href",
     "=/",

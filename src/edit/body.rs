@@ -28,7 +28,7 @@ pin_project! {
         B: Body,
     {
         Inner { #[pin] body: B },
-        Read { body: ReadBody<B> },
+        Read { body: Box<ReadBody<B>> },
         Head { size_hint: SizeHint },
     }
 }
@@ -47,6 +47,8 @@ pub(super) struct ReadBody<B: Body> {
     pub(super) error: Option<B::Error>,
     /// The part that was not read. `None` if the body has ended.
     pub(super) rest: Option<Pin<Box<B>>>,
+    /// Whether the inner body said that it had ended, if it has.
+    pub(super) is_end_stream: bool,
     pub(super) is_edited: bool,
 }
 
@@ -56,6 +58,7 @@ impl<B: Body> EditedBody<B> {
     }
 
     pub(super) fn read(body: ReadBody<B>) -> Self {
+        let body = Box::new(body);
         Self::from(State::Read { body })
     }
 
@@ -129,14 +132,16 @@ impl<B: Body> ReadBody<B> {
         Poll::Ready(Some(Ok(frame)))
     }
 
-    /// Not where the inner body has ended too early, so that the server notices.
+    /// What the inner body says, so that the server notices a body that has ended too early.
     fn is_end_stream(&self) -> bool {
-        (self.is_edited || self.size_hint.exact() == Some(0))
-            && self.data.is_empty()
+        self.data.is_empty()
             && self.beyond_limit.is_empty()
             && self.trailers.is_none()
             && self.error.is_none()
-            && self.rest.is_none()
+            && match &self.rest {
+                Some(rest) => rest.is_end_stream(),
+                None => self.is_end_stream,
+            }
     }
 }
 

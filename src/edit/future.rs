@@ -20,8 +20,8 @@ use std::{
 
 /// How one layer edits the response to one request.
 pub(crate) trait Editor {
-    /// What is known of the part of a body that was read.
-    type Reader: Default;
+    /// What is known of a body from the part that was read.
+    type Progress: Default;
 
     /// Whether the inner service gets HEAD as GET, since it has to make the body.
     const SENDS_HEAD_AS_GET: bool;
@@ -32,14 +32,15 @@ pub(crate) trait Editor {
     /// Whether the request is HEAD.
     fn is_head(&self) -> bool;
 
-    /// Whether the head of `response` is that of a body that can be edited.
-    fn may_edit<B: Body>(&self, response: &mut Response<B>) -> bool;
+    /// Changes what has to be changed even without an edit. Returns whether the head of `response`
+    /// is that of a body that can be edited.
+    fn on_response<B: Body>(&self, response: &mut Response<B>) -> bool;
 
     /// Whether the bytes `read` so far are enough for [`edit`](Self::edit).
-    fn is_enough(&self, reader: &mut Self::Reader, read: &[u8]) -> bool;
+    fn is_enough(&self, progress: &mut Self::Progress, read: &[u8]) -> bool;
 
     /// What to send in place of the bytes `read`. `None` if they stay.
-    fn edit(&self, reader: Self::Reader, read: &[u8], end: ReadEnd) -> Option<Bytes>;
+    fn edit(&self, progress: Self::Progress, read: &[u8], end: ReadEnd) -> Option<Bytes>;
 }
 
 /// Where the reading of a body ended.
@@ -47,10 +48,8 @@ pub(crate) trait Editor {
 pub(crate) enum ReadEnd {
     /// At the end of the body.
     Complete,
-    /// Where it was enough.
-    Enough,
-    /// At the limit.
-    Limit,
+    /// Where it was enough, or at the limit.
+    Stopped,
     /// At an error.
     Failed,
 }
@@ -65,7 +64,7 @@ pin_project! {
     {
         Calling { #[pin] inner: F, editor: Option<E> },
         // `None` after completion.
-        Reading { response: Option<ReadResponse<B, E>> },
+        Reading { response: Option<Box<ReadResponse<B, E>>> },
     }
 }
 
@@ -94,8 +93,8 @@ where
                 EditFutureProj::Calling { inner, editor } => {
                     let mut response = ready!(inner.poll(cx))?;
                     match editor.take() {
-                        Some(editor) if editor.may_edit(&mut response) => {
-                            let response = Some(ReadResponse::new(editor, response));
+                        Some(editor) if editor.on_response(&mut response) => {
+                            let response = Some(Box::new(ReadResponse::new(editor, response)));
                             // Drops the inner future, and with it what only the call needs, such
                             // as the permit of a concurrency limit.
                             self.set(Self::Reading { response });
@@ -125,7 +124,7 @@ where
 /// A response whose body is read into a buffer.
 pub(crate) struct ReadResponse<B: Body, E: Editor> {
     editor: E,
-    reader: E::Reader,
+    progress: E::Progress,
     parts: response::Parts,
     body: Pin<Box<B>>,
     /// The size hint of the body before it was read.
@@ -141,7 +140,7 @@ impl<B: Body, E: Editor> ReadResponse<B, E> {
         let (parts, body) = response.into_parts();
         Self {
             editor,
-            reader: E::Reader::default(),
+            progress: E::Progress::default(),
             parts,
             size_hint: body.size_hint(),
             body: Box::pin(body),
@@ -158,11 +157,9 @@ impl<B: Body, E: Editor> ReadResponse<B, E> {
                 Ok(Err(frame)) => self.trailers = frame.into_trailers().ok(),
                 Err(error) => return Poll::Ready((ReadEnd::Failed, Some(error))),
             }
-            if self.editor.is_enough(&mut self.reader, &self.buffer) {
-                return Poll::Ready((ReadEnd::Enough, None));
-            }
-            if !self.beyond_limit.is_empty() {
-                return Poll::Ready((ReadEnd::Limit, None));
+            let is_enough = self.editor.is_enough(&mut self.progress, &self.buffer);
+            if is_enough || !self.beyond_limit.is_empty() {
+                return Poll::Ready((ReadEnd::Stopped, None));
             }
         }
         Poll::Ready((ReadEnd::Complete, None))
@@ -177,7 +174,7 @@ impl<B: Body, E: Editor> ReadResponse<B, E> {
     fn finish(self, end: ReadEnd, error: Option<B::Error>) -> Response<EditedBody<B>> {
         let Self {
             editor,
-            reader,
+            progress,
             mut parts,
             body,
             size_hint,
@@ -185,16 +182,15 @@ impl<B: Body, E: Editor> ReadResponse<B, E> {
             beyond_limit,
             trailers,
         } = self;
-        let edited = editor.edit(reader, &buffer, end);
+        let edited = editor.edit(progress, &buffer, end);
         let is_edited = edited.is_some();
         let size_hint = match &edited {
             Some(edited) => {
                 let (old, new) = (buffer.len() as u64, edited.len() as u64);
                 let declared = content_length(&parts.headers).or(size_hint.exact());
-                let len = match declared {
-                    // If the inner body has another length, the server notices it as without the
-                    // edit.
-                    Some(len) => Some(len.saturating_sub(old).saturating_add(new)),
+                let len = match declared.and_then(|len| len.checked_sub(old)) {
+                    // If the inner body ends too early, the server notices it as without the edit.
+                    Some(rest) => Some(rest.saturating_add(new)),
                     None => (end == ReadEnd::Complete).then_some(new),
                 };
                 // HTTP/1.1 has trailers with the chunked coding only (RFC 9112, section 7.1.2), and
@@ -224,6 +220,7 @@ impl<B: Body, E: Editor> ReadResponse<B, E> {
             beyond_limit,
             trailers,
             error,
+            is_end_stream: body.is_end_stream(),
             rest: (end != ReadEnd::Complete).then_some(body),
             is_edited,
         };

@@ -55,7 +55,7 @@ define_body_and_future! {
 }
 
 impl Editor for PageRequest {
-    type Reader = HeadScanner;
+    type Progress = HeadScanner;
     const SENDS_HEAD_AS_GET: bool = false;
 
     fn limit(&self) -> usize {
@@ -66,7 +66,7 @@ impl Editor for PageRequest {
         self.is_head
     }
 
-    fn may_edit<B: Body>(&self, response: &mut Response<B>) -> bool {
+    fn on_response<B: Body>(&self, response: &mut Response<B>) -> bool {
         let content_type = response.headers().get(CONTENT_TYPE);
         let Some(parameters) = content_type.and_then(parameters_of_html) else {
             return false;
@@ -75,19 +75,18 @@ impl Editor for PageRequest {
         // The service changes requests that accept HTML.
         add_vary(response.headers_mut(), &ACCEPT);
         let headers = response.headers();
-        let may_edit =
-            is_ascii_compatible && is_page(response.status()) && !forbids_transformation(headers);
-        match content_coding(headers).filter(|_| may_edit) {
-            None => may_edit,
-            Some(coding) => {
-                self.warn_once.encoded_page(coding);
-                false
-            }
+        if !is_ascii_compatible || !is_page(response.status()) || forbids_transformation(headers) {
+            return false;
         }
+        if let Some(coding) = content_coding(headers) {
+            self.warn_once.encoded_page(coding);
+            return false;
+        }
+        true
     }
 
     fn is_enough(&self, scanner: &mut HeadScanner, read: &[u8]) -> bool {
-        scanner.scan(read)
+        scanner.scan(read) || read.len() >= WINDOW
     }
 
     fn edit(&self, scanner: HeadScanner, read: &[u8], end: ReadEnd) -> Option<Bytes> {
@@ -96,18 +95,18 @@ impl Editor for PageRequest {
         }
         // `&` is the only character of a root path that has a meaning in an attribute.
         let root_path = self.root_path.as_str().replace('&', "&amp;");
-        let (range, prefix, suffix) = match scanner.finish()? {
-            Edit::InsertElement(at) => (at..at, "<base href=\"", "/\">"),
-            Edit::ReplaceHref(range) => (range, "", "/"),
+        let (range, new) = match scanner.finish()? {
+            Edit::InsertElement(at) => (at..at, format!("<base href=\"{root_path}/\">")),
+            Edit::ReplaceHref(range) => (range, format!("{root_path}/")),
         };
-        let len = prefix.len() + root_path.len() + suffix.len();
-        let mut edited = BytesMut::with_capacity(read.len() - range.len() + len);
-        edited.put(&read[..range.start]);
-        for part in [prefix, &root_path, suffix] {
-            edited.put(part.as_bytes());
+        if &read[range.clone()] == new.as_bytes() {
+            return None;
         }
-        edited.put(&read[range.end..]);
-        (edited != read).then(|| edited.freeze())
+        let mut edited = BytesMut::with_capacity(read.len() - range.len() + new.len());
+        for part in [&read[..range.start], new.as_bytes(), &read[range.end..]] {
+            edited.put(part);
+        }
+        Some(edited.freeze())
     }
 }
 
@@ -134,7 +133,7 @@ fn is_ascii_compatible(parameters: &[u8]) -> bool {
         });
     let charset = charset.unwrap_or_default();
     let charset = charset.strip_prefix(b"\"").unwrap_or(charset);
-    let charset = charset.strip_suffix(b"\"").unwrap_or(charset);
+    let charset = charset.strip_suffix(b"\"").unwrap_or(charset).trim_ascii();
     !NOT_ASCII_COMPATIBLE
         .iter()
         .any(|label| charset.eq_ignore_ascii_case(label))

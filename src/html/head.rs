@@ -18,13 +18,15 @@ pub(super) enum Edit {
 
 const UTF8_BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Elements whose content is text up to the end tag (section 13.2.6).
+/// Elements whose content is text up to the end tag (section 13.2.6); `noscript` with scripts
+/// enabled.
 const TEXT_ELEMENTS: [&str; 9] = [
     "iframe", "noembed", "noframes", "noscript", "script", "style", "textarea", "title", "xmp",
 ];
 
-/// Elements that begin after the head (section 13.2.6.4.6).
-const AFTER_HEAD: [&str; 3] = ["body", "frameset", "plaintext"];
+/// Elements that end the scan: `<body` and `<frameset` begin after the head, and what follows the
+/// others is no HTML.
+const AFTER_HEAD: [&str; 5] = ["body", "frameset", "math", "plaintext", "svg"];
 
 /// Scans a page until the place of the `<base>` element is known.
 ///
@@ -91,8 +93,9 @@ enum Escape {
 struct Tag {
     is_end_tag: bool,
     name: Range<usize>,
-    /// Where the attribute begins that is being scanned, and later its value.
+    /// Where the name of the current attribute begins.
     attribute: usize,
+    /// Where its value begins.
     value: usize,
     /// Whether that attribute is the first `href`; a parser ignores the others.
     is_href: bool,
@@ -112,7 +115,7 @@ impl HeadScanner {
             }
         }
         while self.outcome == Outcome::Unknown {
-            self.scanned += self.idle_len(&page[self.scanned..]);
+            self.scanned += self.skippable_len(&page[self.scanned..]);
             if self.scanned == page.len() {
                 break;
             }
@@ -133,7 +136,7 @@ impl HeadScanner {
 
     /// The number of bytes at the beginning of `rest` that change nothing. Skipping them is what
     /// makes the scan fast.
-    fn idle_len(&self, rest: &[u8]) -> usize {
+    fn skippable_len(&self, rest: &[u8]) -> usize {
         let until = |ends: fn(u8) -> bool| rest.iter().position(|byte| ends(*byte));
         let next = match self.state {
             State::Data if self.head.is_some() => until(|byte| byte == b'<'),
@@ -299,8 +302,7 @@ impl HeadScanner {
         }
         if self.templates == 0 && self.tag.is_one_of(&["base"], page) {
             if let Some(href) = self.tag.href.take() {
-                let follows_app = matches!(&page[href.clone()], b"/" | b"./");
-                self.outcome = match follows_app {
+                self.outcome = match is_replaceable(&page[href.clone()]) {
                     true => Outcome::Edit(Edit::ReplaceHref(href)),
                     false => Outcome::Unchanged,
                 };
@@ -358,6 +360,15 @@ impl Tag {
             .iter()
             .any(|name| tag.eq_ignore_ascii_case(name.as_bytes()))
     }
+}
+
+/// Whether the value is `/` or `./`. Template engines may escape the slash.
+fn is_replaceable(href: &[u8]) -> bool {
+    const SLASHES: [&[u8]; 3] = [b"/", b"&#x2f;", b"&#47;"];
+    let slash = href.strip_prefix(b".").unwrap_or(href);
+    SLASHES
+        .iter()
+        .any(|escaped| slash.eq_ignore_ascii_case(escaped))
 }
 
 /// `text` without `suffix` in any case.

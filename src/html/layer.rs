@@ -26,8 +26,8 @@ use tower_layer::Layer;
 /// doctype and `<html …>`; a page that begins with anything else, such as a fragment for htmx,
 /// passes unchanged.
 ///
-/// A page may have a `<base>` element with an `href`. If the value is `/` or `./`, it is replaced;
-/// a page with another value passes unchanged. This element is found if it comes before `</head>`
+/// A page may have a `<base>` element with an `href`. If the value is `/` or `./`, it is replaced; a
+/// page with another value passes unchanged. This element is found if it comes before `</head>`
 /// and `<body`, within the first 64 KiB of the page.
 ///
 /// # Requests and responses
@@ -37,8 +37,11 @@ use tower_layer::Layer;
 /// - GET and HEAD requests whose `Accept` names `text/html` lose `If-None-Match`,
 ///   `If-Modified-Since`, `Range` and `If-Range`, and their `Accept-Encoding` becomes `identity`.
 ///   Browsers send such requests when they open a page. Requests for assets stay as they are.
-/// - `Content-Length` becomes that of the edited page. Validators (`ETag`, `Last-Modified`), digests
-///   and message signatures are removed. `Accept` is added to `Vary` of HTML responses.
+/// - `Content-Length` becomes that of the edited page. Validators (`ETag`, `Last-Modified`),
+///   `Accept-Ranges`, digests and message signatures are removed. `Accept` is added to `Vary` of HTML
+///   responses.
+/// - The response to HEAD has the length of that to GET, or none.
+/// - A client that resumes a download without `Accept: text/html` gets a part of the unedited page.
 ///
 /// # What `<base>` cannot do
 ///

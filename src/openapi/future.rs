@@ -20,7 +20,7 @@ define_body_and_future! {
 }
 
 impl Editor for DocumentRequest {
-    type Reader = JsonOffset;
+    type Progress = JsonOffset;
     const SENDS_HEAD_AS_GET: bool = true;
 
     fn limit(&self) -> usize {
@@ -31,7 +31,7 @@ impl Editor for DocumentRequest {
         self.is_head
     }
 
-    fn may_edit<B: Body>(&self, response: &mut Response<B>) -> bool {
+    fn on_response<B: Body>(&self, response: &mut Response<B>) -> bool {
         let headers = response.headers();
         let limit = u64::try_from(self.config.limit).unwrap_or(u64::MAX);
         response.status() == StatusCode::OK
