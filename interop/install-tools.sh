@@ -23,6 +23,9 @@ packages=(
     varnish
     wrk
 )
+# Vite needs Node.js 20.19. Node.js from elsewhere may contain npm, which is another package in Debian.
+command -v npm >/dev/null || packages+=(nodejs npm)
+
 # Programs that are not in Debian go into a virtual environment.
 tools=target/tools
 python_packages=(
@@ -81,3 +84,12 @@ fi
 
 [ -x "$tools/bin/pip" ] || python3 -m venv "$tools"
 "$tools/bin/pip" install --quiet --disable-pip-version-check "${python_packages[@]}"
+
+# Vite, for the front end of the example `spa`. The lock file names what is installed.
+frontend=target/frontend
+mkdir -p "$frontend"
+if ! cmp --silent {examples/spa/frontend,"$frontend"}/package-lock.json; then
+    cp examples/spa/frontend/package{,-lock}.json "$frontend/"
+    npm clean-install --prefix "$frontend" --no-audit --no-fund --silent ||
+        { rm "$frontend/package-lock.json"; exit 1; }
+fi

@@ -332,6 +332,43 @@ fn tonic_calls_itself_without_the_prefix_that_a_proxy_strips_and_sends() {
     }
 }
 
+#[test]
+fn spa_serves_its_page_for_routes_and_not_for_assets() {
+    let app = Example::start("spa", &["--trust", "127.0.0.1"]);
+    let prefix = "x-forwarded-prefix: /app";
+    let html = "accept: text/html,*/*;q=0.8";
+    for (path, base) in [
+        ("/", "/app/"),
+        ("/notes/1", "/app/"),
+        ("/login", "/app/"),
+        ("/tools/app/", "/app/tools/app/"),
+        ("/tools/app/notes/1", "/app/tools/app/"),
+    ] {
+        let page = get_with(&app.url(path), &[prefix, html]);
+        let base = format!("<base href=\"{base}\">");
+        assert_eq!(page.status(), 200, "{path}");
+        assert_eq!(page.body().matches("<base ").count(), 1, "{path}");
+        assert!(page.body().contains(&base), "{path}: {}", page.body());
+    }
+    for (path, accept) in [
+        ("/assets/missing.js", "accept: */*"),
+        ("/assets/missing.css", "accept: text/css,*/*;q=0.1"),
+        ("/notes/1", "accept: application/json"),
+        ("/api/missing", html),
+    ] {
+        let missing = get_with(&app.url(path), &[prefix, accept]);
+        assert_eq!(missing.status(), 404, "{path} {accept}");
+        assert_eq!(missing.body(), "", "{path} {accept}");
+    }
+    for (path, location) in [
+        ("/account", "/app/login"),
+        ("/tools/app/account", "/app/tools/app/login"),
+    ] {
+        let redirect = get_with(&app.url(path), &[prefix, html]);
+        assert_eq!(redirect.headers()["location"], location, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn tonic_calls_itself_under_the_prefix() {
     let mut command = Command::new(example("tonic"));

@@ -7,10 +7,10 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::json;
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs, io,
+    collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -18,7 +18,7 @@ use support::{
     browser::{Browser, NetworkEvent},
     process::{root, Example},
     proxy::{Config, SPA_FILES},
-    server::Files,
+    server::{free_addr, Files, Server},
 };
 use url::Url;
 
@@ -35,7 +35,8 @@ const ROOT_PATHS: [&str; 6] = [
 /// Does what a user can do in the app at `site`, such as `http://127.0.0.1:9999/app`. Asserts that
 /// each step works, that no request fails, and that none leaves the site. Returns all responses.
 async fn assert_works(browser: &Browser, site: &str) -> Responses {
-    // Belongs to the pages before.
+    // Belongs to the pages before, such as Chromium's own.
+    browser.open("about:blank").await;
     let _ = (browser.errors().await, browser.network().await);
 
     browser.open(&format!("{site}/")).await;
@@ -104,6 +105,12 @@ async fn assert_live(browser: &Browser, site: &str) {
 async fn log_in(browser: &Browser, site: &str) {
     click(browser, "nav a[href=account]").await;
     assert_shows(browser, &format!("{site}/login"), "Log in").await;
+    let base: String = browser.value("document.baseURI").await;
+    assert_eq!(
+        base,
+        format!("{site}/"),
+        "the login page has no <base> of its own"
+    );
     click(browser, "form button").await;
     assert_shows(browser, &format!("{site}/account"), "logged in as alice").await;
 
@@ -163,7 +170,9 @@ impl Responses {
                     let coding = headers.find(|(name, _)| name == "content-encoding");
                     let coding = coding.and_then(|(_, value)| value.as_str().map(str::to_owned));
                     if let Some(path) = path_in(site, url) {
-                        responses.insert(path.to_owned(), coding);
+                        // 304 has none.
+                        let known = responses.entry(path.to_owned()).or_insert(None);
+                        *known = coding.or(known.take());
                     }
                 }
                 // The browser itself ends the requests of a page that it leaves.
@@ -223,6 +232,17 @@ fn files_in(directory: &Path) -> BTreeMap<PathBuf, String> {
     files
 }
 
+/// A copy of the committed build.
+fn copy_of_build() -> Files {
+    let copy = Files::new(&[]);
+    for (path, content) in files_in(&committed_build()) {
+        let path = copy.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    copy
+}
+
 #[tokio::test]
 #[ignore = "needs Chromium, nginx and Traefik"]
 async fn one_build_works_at_every_prefix() {
@@ -235,4 +255,272 @@ async fn one_build_works_at_every_prefix() {
             assert_works(&browser, &proxy.url(root_path)).await;
         }
     }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn one_build_works_without_a_proxy() {
+    let browser = Browser::start().await;
+    let app = Example::start("spa", &["--root-path", "/app", "--strip", "if-present"]);
+    for root_path in ["/app", "/app/tools/app"] {
+        assert_works(&browser, &app.url(root_path)).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and nginx"]
+async fn a_build_without_a_base_works() {
+    let browser = Browser::start().await;
+    let copy = copy_of_build();
+    let page = copy.path().join("index.html");
+    let with_base = fs::read_to_string(&page).unwrap();
+    let without_base = with_base.replace("<base href=\"/\">", "");
+    assert_ne!(without_base, with_base);
+    fs::write(page, without_base).unwrap();
+
+    let config = Config::read("nginx/spa.conf");
+    let dist = ["--dist", copy.path().to_str().unwrap()];
+    let app = Example::start("spa", &[&config.flags()[..], &dist].concat());
+    let proxy = config.start(app.addr());
+    for root_path in ["", "/app", "/app/tools/app"] {
+        assert_works(&browser, &proxy.url(root_path)).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium, nginx, Traefik and gzip"]
+async fn pages_are_edited_before_they_are_compressed() {
+    let browser = Browser::start().await;
+    let precompressed = copy_of_build();
+    for path in files_in(precompressed.path()).keys() {
+        let mut gzip = Command::new("gzip");
+        gzip.arg("--keep").arg(precompressed.path().join(path));
+        assert!(gzip.status().unwrap().success(), "{path:?}");
+    }
+    let dist = ["--dist", precompressed.path().to_str().unwrap()];
+    for file in SPA_FILES {
+        let config = Config::read(file);
+        for (flags, page, script) in [
+            (&[][..], None, None),
+            (&["--compress"], Some("gzip"), Some("gzip")),
+            (&dist, None, Some("gzip")),
+            (
+                &[&dist[..], &["--compress"]].concat(),
+                Some("gzip"),
+                Some("gzip"),
+            ),
+        ] {
+            let app = Example::start("spa", &[&config.flags(), flags].concat());
+            let proxy = config.start(app.addr());
+            for root_path in ["/app", "/app/tools/app"] {
+                let responses = assert_works(&browser, &proxy.url(root_path)).await;
+                for (path, coding) in [
+                    ("/notes/2", page),
+                    ("/account", page),
+                    ("/login", page),
+                    ("/assets/notes-", script),
+                    ("/api/events", None),
+                ] {
+                    assert_eq!(responses.coding(path), coding, "{file} {flags:?} {path}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium, nginx and Traefik"]
+async fn two_prefixes_are_open_at_once() {
+    for file in SPA_FILES {
+        let config = Config::read(file);
+        let app = Example::start("spa", &config.flags());
+        let proxy = config.start(app.addr());
+        // Stops before the servers, which would wait for its requests.
+        let browser = Browser::start().await;
+        let client = &browser.client;
+        let tabs = [
+            client.window().await.unwrap(),
+            client.new_window(true).await.unwrap().handle,
+        ];
+        let sites = ["/app", "/team/app"].map(|root_path| proxy.url(root_path));
+        for (tab, site) in tabs.iter().zip(&sites) {
+            client.switch_to_window(tab.clone()).await.unwrap();
+            browser.open(&format!("{site}/notes/1")).await;
+        }
+        // In the second tab, while the first one is logged in.
+        for (tab, site) in tabs.iter().zip(&sites) {
+            client.switch_to_window(tab.clone()).await.unwrap();
+            assert_live(&browser, site).await;
+            log_in(&browser, site).await;
+        }
+        for (tab, site) in tabs.iter().zip(&sites) {
+            client.switch_to_window(tab.clone()).await.unwrap();
+            click(&browser, "form[action=logout] button").await;
+            assert_shows(&browser, &format!("{site}/"), "under any prefix").await;
+            assert_live(&browser, site).await;
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and nginx"]
+async fn a_manifest_with_relative_urls_follows_its_own_url() {
+    let browser = Browser::start().await;
+    let config = Config::read("nginx/spa.conf");
+    let app = Example::start("spa", &config.flags());
+    let proxy = config.start(app.addr());
+    for root_path in ROOT_PATHS {
+        let site = proxy.url(root_path);
+        browser.open(&format!("{site}/notes/1")).await;
+        let manifest = browser.devtools("Page.getAppManifest").await["manifest"].take();
+        assert_eq!(manifest["startUrl"], format!("{site}/"));
+        assert_eq!(manifest["scope"], format!("{site}/"));
+        assert_eq!(manifest["icons"][0]["url"], format!("{site}/icon.svg"));
+    }
+}
+
+/// What the guide says about each kind of URL, in a page at `{site}/notes/1`.
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn base_changes_the_meaning_of_each_relative_url() {
+    let browser = Browser::start().await;
+    let app = Example::start("spa", &["--root-path", "/app", "--strip", "if-present"]);
+    let site = app.url("/app");
+    browser.open(&format!("{site}/notes/1")).await;
+    let link = |href: &str| {
+        format!("Object.assign(document.createElement('a'), {{ href: '{href}' }}).href")
+    };
+    for (expression, url) in [
+        // relative
+        (&*link("notes"), "/app/notes"),
+        (&link("./"), "/app/"),
+        ("new Request('api/notes').url", "/app/api/notes"),
+        ("new EventSource('api/events').url", "/app/api/events"),
+        (
+            "(history.pushState(null, '', 'notes/1'), location.href)",
+            "/app/notes/1",
+        ),
+        // relative to the page, if it had no `<base>`
+        (&link(""), "/app/"),
+        (&link("#main"), "/app/#main"),
+        (&link("?page=2"), "/app/?page=2"),
+        // those still are
+        ("document.createElement('form').action", "/app/notes/1"),
+        (
+            "(location.hash = '#main', location.href)",
+            "/app/notes/1#main",
+        ),
+        // path-absolute
+        (&link("/notes"), "/notes"),
+        ("new Request('/api/notes').url", "/api/notes"),
+        (
+            "(history.pushState(null, '', '/notes'), location.href)",
+            "/notes",
+        ),
+    ] {
+        let value: String = browser.value(expression).await;
+        assert_eq!(value, app.url(url), "{expression}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium"]
+async fn svg_finds_its_own_elements_under_a_base() {
+    let browser = Browser::start().await;
+    let app = Example::start("spa", &["--root-path", "/app", "--strip", "if-present"]);
+    browser.open(&app.url("/app/notes/1")).await;
+    let draw = |content: &str| {
+        let svg = format!("<svg id=\"svg\" width=\"40\" height=\"40\">{content}</svg>");
+        let main = "document.getElementById('main')";
+        let script = format!("(() => {{ {main}.innerHTML = {} }})()", json!(svg));
+        let browser = &browser;
+        async move {
+            browser.value::<()>(&script).await;
+            browser.find("#svg").await.screenshot().await.unwrap()
+        }
+    };
+    let size = "width=\"40\" height=\"40\"";
+    let expected = draw(&format!("<rect {size} fill=\"red\"/>")).await;
+    assert_ne!(draw("").await, expected);
+    for (defined, used) in [
+        (
+            "<linearGradient id=\"x\"><stop stop-color=\"red\"/></linearGradient>".to_owned(),
+            format!("<rect {size} fill=\"url(#x)\"/>"),
+        ),
+        (
+            format!("<clipPath id=\"x\"><rect {size}/></clipPath>"),
+            format!("<rect {size} fill=\"red\" clip-path=\"url(#x)\"/>"),
+        ),
+        (
+            format!("<mask id=\"x\"><rect {size} fill=\"white\"/></mask>"),
+            format!("<rect {size} fill=\"red\" mask=\"url(#x)\"/>"),
+        ),
+        (
+            format!("<rect id=\"x\" {size} fill=\"red\"/>"),
+            "<use href=\"#x\"/>".to_owned(),
+        ),
+    ] {
+        let drawn = draw(&format!("<defs>{defined}</defs>{used}")).await;
+        assert!(drawn == expected, "{used}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and nginx"]
+async fn a_security_policy_may_forbid_the_base() {
+    let browser = Browser::start().await;
+    for (base_uri, is_allowed) in [("'self'", true), ("'none'", false)] {
+        let policy = format!(
+            "proxy_redirect off;
+            proxy_hide_header Content-Security-Policy;
+            add_header Content-Security-Policy \"base-uri {base_uri}\" always;"
+        );
+        let config = Config::read("nginx/spa.conf").with("proxy_redirect off;", &policy);
+        let app = Example::start("spa", &config.flags());
+        let proxy = config.start(app.addr());
+        let page = proxy.url("/app/notes/1");
+        browser.open(&page).await;
+        let base: String = browser.value("document.baseURI").await;
+        let expected = if is_allowed { proxy.url("/app/") } else { page };
+        assert_eq!(base, expected, "{base_uri}");
+        let errors = browser.errors().await;
+        let forbidden = errors.iter().any(|error| error.contains("base-uri"));
+        assert_eq!(forbidden, !is_allowed, "{errors:?}");
+    }
+}
+
+/// Vite, as `interop/install-tools.sh` installs it. It runs in the directory of the front end.
+fn vite() -> Command {
+    let vite = root().join("target/frontend/node_modules/vite/bin/vite.js");
+    assert!(vite.is_file(), "no {vite:?}; run interop/install-tools.sh");
+    let mut command = Command::new("node");
+    command.arg(vite);
+    command.current_dir(root().join("examples/spa/frontend"));
+    command
+}
+
+#[test]
+#[ignore = "needs npm"]
+fn the_committed_build_is_vites() {
+    let out = Files::new(&[]);
+    let mut build = vite();
+    build.args(["build", "--outDir"]).arg(out.path());
+    let built = build.output().unwrap();
+    assert!(built.status.success(), "{built:?}");
+    let hint = "run: cd examples/spa/frontend && npm ci && npm run build";
+    assert_eq!(files_in(out.path()), files_in(&committed_build()), "{hint}");
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and npm"]
+async fn a_route_opens_in_vites_development_server() {
+    let browser = Browser::start().await;
+    let (addr, files) = (free_addr(), Files::new(&[]));
+    let mut command = vite();
+    command.args(["--strictPort", "--host", "127.0.0.1", "--port"]);
+    command.arg(addr.port().to_string());
+    let _vite = Server::start(addr, &mut command, files.path().join("log"));
+    let route = format!("http://{addr}/no/such");
+    browser.open(&route).await;
+    assert_shows(&browser, &route, "There is no such page").await;
 }

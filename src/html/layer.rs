@@ -48,8 +48,9 @@ use tower_layer::Layer;
 /// - URLs that begin with a slash do not follow it: `href="/x"` and `fetch("/api")` stay at the root
 ///   of the host. Write `href="x"` and `fetch("api")`, or write the root path in a template:
 ///   `{{ root_path }}/x`.
-/// - It changes `href="#section"` and the `url(#id)` of SVG: they become links to the page at the
-///   root path. Write the path of the page in front of the `#`, or scroll by a script.
+/// - It changes `href="#section"` and `href="?page=2"`: they become links to the page at the root
+///   path. Write the path of the page in front of the `#` or the `?`. A script can set
+///   `location.hash`, which does not follow it.
 /// - A Content Security Policy with `base-uri 'none'` blocks it. Use `base-uri 'self'`.
 ///
 /// # Example

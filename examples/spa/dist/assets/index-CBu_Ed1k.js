@@ -1,4 +1,4 @@
-const __vite__mapDeps=(i,m=__vite__mapDeps,d=(m.f||(m.f=["./notes-C1y1e1jY.js","./notes-BM2yq8nL.css"])))=>i.map(i=>d[i]);
+const __vite__mapDeps=(i,m=__vite__mapDeps,d=(m.f||(m.f=["./notes-DvN96Wc-.js","./notes-BM2yq8nL.css"])))=>i.map(i=>d[i]);
 // \0vite/modulepreload-polyfill.js
 (function polyfill() {
 	const relList = document.createElement("link").relList;
@@ -51,12 +51,25 @@ async function showAccount(main) {
 }
 // src/live.js
 function start$1() {
-	new EventSource(new URL("api/events", document.baseURI)).addEventListener("message", ({ data }) => show$1("events", data));
+	let connections = [];
+	addEventListener("pageshow", () => connections = [openEvents(), openSocket()]);
+	addEventListener("pagehide", () => connections.forEach((connection) => connection.close()));
+	startWorker();
+}
+function openEvents() {
+	const events = new EventSource(new URL("api/events", document.baseURI));
+	events.addEventListener("message", ({ data }) => show$1("events", data));
+	return events;
+}
+function openSocket() {
 	const url = new URL("api/echo", document.baseURI);
 	url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
 	const socket = new WebSocket(url);
 	socket.addEventListener("open", () => socket.send("hello"));
 	socket.addEventListener("message", ({ data }) => show$1("socket", data));
+	return socket;
+}
+function startWorker() {
 	const worker = new Worker(new URL(
 		/* @vite-ignore */
 		new URL("worker-ASJ65c6z.js", import.meta.url).href,
@@ -203,7 +216,7 @@ async function show(route) {
 	if (view === "") main.textContent = "This build works under any prefix.";
 	else if (view === "notes") {
 		const { showNote, showNotes } = await __vitePreload(async () => {
-			const { showNote, showNotes } = await import("./notes-C1y1e1jY.js");
+			const { showNote, showNotes } = await import("./notes-DvN96Wc-.js");
 			return {
 				showNote,
 				showNotes

@@ -1,4 +1,4 @@
-import { t as request } from "./index-lItwBtyG.js";
+import { t as request } from "./index-CBu_Ed1k.js";
 // src/notes.js
 async function showNotes(main) {
 	const notes = await request("api/notes");
