@@ -48,7 +48,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::time::{interval, Interval};
+use tokio::time::interval;
 use tower::ServiceExt;
 use tower_http::{
     compression::CompressionLayer,
@@ -247,22 +247,14 @@ async fn note(Path(id): Path<usize>) -> Result<Json<Value>, StatusCode> {
 }
 
 /// Numbers, five of them a second.
-async fn events() -> impl IntoResponse {
-    // nginx would collect them before it sends them on.
-    let unbuffered = [("x-accel-buffering", "no")];
-    (unbuffered, Sse::new(ticks()))
-}
-
-fn ticks() -> impl Stream<Item = Result<Event, Infallible>> {
+async fn events() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let interval = interval(Duration::from_millis(200));
-    stream::unfold(
-        (interval, 1),
-        |(mut interval, n): (Interval, u32)| async move {
-            interval.tick().await;
-            let event = Event::default().data(n.to_string());
-            Some((Ok(event), (interval, n + 1)))
-        },
-    )
+    let events = stream::unfold((interval, 1), |(mut interval, n): (_, u32)| async move {
+        interval.tick().await;
+        let event = Event::default().data(n.to_string());
+        Some((Ok(event), (interval, n + 1)))
+    });
+    Sse::new(events)
 }
 
 /// Sends each received message back.

@@ -37,6 +37,7 @@ proxy_files! {
         "nginx/forwarded.conf",
         "nginx/grpc.conf",
         "nginx/oauth.conf",
+        "nginx/spa.conf",
     ;
     "Traefik":
         "traefik/strip-prefix.toml",
@@ -45,6 +46,7 @@ proxy_files! {
         "traefik/replace-path-regex.toml",
         "traefik/tls.toml",
         "traefik/grpc.toml",
+        "traefik/spa.toml",
     ;
     "Caddy":
         "caddy/strip.Caddyfile",
