@@ -2,19 +2,35 @@
 
 mod support;
 
-use axum::{routing::get, Router};
+use axum::{
+    body::Body,
+    response::{Html, Redirect},
+    routing::get,
+    Json, Router,
+};
 use axum_extra::routing::RouterExt;
-use http::{header::LOCATION, StatusCode, Uri};
+use http::{header::LOCATION, Request, StatusCode, Uri};
 use http_body_util::Empty;
 use hyper_util::{
     client::legacy::{connect::HttpConnector, Client},
     rt::TokioExecutor,
 };
 use std::{net::SocketAddr, path::Path};
-use support::axum::{get as fetch, serve};
-use tower::Layer;
+use support::axum::{get as fetch, serve, text};
+use tokio::net::TcpListener;
+use tonic::{
+    transport::{server::TcpIncoming, Endpoint},
+    Code,
+};
+use tonic_health::pb::{health_client::HealthClient, HealthCheckRequest};
+use tower::{Layer, ServiceExt};
 use tower_http::services::ServeDir;
-use tower_root_path::{RootPath, RootPathLayer};
+use tower_root_path::{
+    AddPrefixLayer, BaseHrefLayer, BaseUrl, ForwardedOrigin, ForwardedPrefix, OpenApiExt, PeerAddr,
+    RootPath, RootPathLayer, TrustedProxies,
+};
+use utoipa::OpenApi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 /// Static files at `/files`, and at `/deep/files` in a router of their own.
 fn files() -> Router {
@@ -108,6 +124,276 @@ fn path_of(location: &str, addr: SocketAddr) -> &str {
     location
         .strip_prefix(&format!("http://{addr}"))
         .unwrap_or(location)
+}
+
+/// [tower-http#487](https://github.com/tower-rs/tower-http/issues/487): a proxy publishes a `ServeDir`
+/// at another path, which its redirects do not have.
+#[tokio::test]
+async fn tower_http_487_serve_dir_behind_a_proxy_redirects_to_the_public_path() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/files");
+    let files = || axum::routing::any_service(ServeDir::new(&dir));
+    let alone = fetch(files(), "/dir").await;
+    assert_eq!(alone.headers()[LOCATION], "/dir/");
+    let layered = RootPathLayer::new("/some/path").layer(files());
+    let layered = fetch(layered, "/dir").await;
+    assert_eq!(layered.headers()[LOCATION], "/some/path/dir/");
+}
+
+/// [axum#1858](https://github.com/tokio-rs/axum/issues/1858): a redirect of a nested router, which
+/// does not know its ancestors' paths.
+#[tokio::test]
+async fn axum_1858_a_nested_router_redirects_to_its_own_routes() {
+    let users = || {
+        let users = Router::new().route("/fallback", get(|| async { "users" }));
+        users.route("/x", get(|| async { Redirect::to("/fallback") }))
+    };
+    let app = Router::new().nest("/users", users());
+    assert_eq!(
+        fetch(app, "/users/x").await.headers()[LOCATION],
+        "/fallback"
+    );
+
+    let users = users().layer(RootPathLayer::nested());
+    let app = Router::new().nest("/users", users);
+    assert_eq!(
+        fetch(app.clone(), "/users/x").await.headers()[LOCATION],
+        "/users/fallback"
+    );
+    let app = Router::new().nest("/deep", app.layer(RootPathLayer::nested()));
+    let app = app.layer(RootPathLayer::new("/api"));
+    assert_eq!(
+        fetch(app, "/deep/users/x").await.headers()[LOCATION],
+        "/api/deep/users/fallback"
+    );
+}
+
+/// [axum#3442](https://github.com/tokio-rs/axum/issues/3442): the public host and scheme, from the
+/// headers of a trusted proxy only.
+#[tokio::test]
+async fn axum_3442_the_public_url_comes_from_trusted_proxies() {
+    let router = Router::new().route(
+        "/",
+        get(|base_url: BaseUrl| async move { base_url.join("/x") }),
+    );
+    let trusted = TrustedProxies::loopback();
+    let forwarded = ForwardedOrigin::x_forwarded(trusted, "app.example".parse().unwrap());
+    let layer = RootPathLayer::new("/api").with_forwarded_origin(forwarded.default_scheme("http"));
+    let app = router.layer(layer);
+    for (peer, expected) in [
+        ([127, 0, 0, 1], "https://app.example/api/x"),
+        ([192, 0, 2, 1], "http://app.example/api/x"),
+    ] {
+        let request = Request::get("/")
+            .header("host", "app.example")
+            .header("x-forwarded-proto", "https")
+            .extension(PeerAddr((peer, 1).into()));
+        let response = app.clone().oneshot(request.body(Body::empty()).unwrap());
+        let body = response.await.unwrap().into_body();
+        let body = axum::body::to_bytes(body, 100).await.unwrap();
+        assert_eq!(body, expected);
+    }
+}
+
+/// [axum-oidc#32](https://github.com/pfzetto/axum-oidc/issues/32): after the login in a nested router,
+/// users come to its path without the prefix.
+#[tokio::test]
+async fn axum_oidc_32_the_redirect_back_to_a_nested_route_has_the_mount() {
+    // Stores the path of the request as the place to return to.
+    let back = |uri: Uri| async move { Redirect::to(uri.path()) };
+    let user = || Router::new().route("/profile", get(back));
+    let app = Router::new().nest("/user", user());
+    assert_eq!(
+        fetch(app, "/user/profile").await.headers()[LOCATION],
+        "/profile"
+    );
+    let app = Router::new().nest("/user", user().layer(RootPathLayer::nested()));
+    assert_eq!(
+        fetch(app, "/user/profile").await.headers()[LOCATION],
+        "/user/profile"
+    );
+}
+
+/// An app as in [actix-web#3143](https://github.com/actix/actix-web/issues/3143) and
+/// [Rocket#828](https://github.com/rwf2/Rocket/issues/828).
+fn site() -> Router {
+    let page = |root_path: RootPath| async move {
+        Html(format!(
+            "<head></head><img src=\"{root_path}/image.png\"><a href=\"about\">"
+        ))
+    };
+    Router::new()
+        .route("/", get(page))
+        .route("/old", get(|| async { Redirect::permanent("/") }))
+}
+
+/// [actix-web#3143](https://github.com/actix/actix-web/issues/3143): Traefik strips the prefix and
+/// sends it, and the links of the app break.
+#[tokio::test]
+async fn actix_web_3143_links_have_the_prefix_that_the_proxy_sends() {
+    let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    let app = site().layer(RootPathLayer::new("").with_forwarded(forwarded));
+    for (prefix, expected) in [
+        ("", "\"/image.png\""),
+        ("/products", "\"/products/image.png\""),
+    ] {
+        let request = Request::get("/")
+            .header("x-forwarded-prefix", prefix)
+            .extension(PeerAddr(([127, 0, 0, 1], 1).into()));
+        let response = app.clone().oneshot(request.body(Body::empty()).unwrap());
+        let body = response.await.unwrap().into_body();
+        let body = axum::body::to_bytes(body, 1000).await.unwrap();
+        let page = String::from_utf8(body.into()).unwrap();
+        assert!(page.contains(expected), "{page}");
+    }
+}
+
+/// [Rocket#828](https://github.com/rwf2/Rocket/issues/828): in a subdirectory of a site, links and
+/// redirects lead to the root of the site. `<base>` helps the links only.
+#[tokio::test]
+async fn rocket_828_links_and_redirects_stay_in_the_subdirectory() {
+    let alone = site();
+    assert_eq!(fetch(alone.clone(), "/old").await.headers()[LOCATION], "/");
+    assert!(text(alone, "/").await.contains("src=\"/image.png\""));
+
+    let app = site().layer(BaseHrefLayer::new());
+    let app = app.layer(RootPathLayer::new("/live-coding"));
+    assert_eq!(
+        fetch(app.clone(), "/old").await.headers()[LOCATION],
+        "/live-coding/"
+    );
+    let page = text(app, "/").await;
+    assert!(page.contains("<base href=\"/live-coding/\">"), "{page}");
+    assert!(page.contains("src=\"/live-coding/image.png\""), "{page}");
+}
+
+#[derive(OpenApi)]
+struct ApiDoc;
+
+/// The API as its document describes it, and Swagger UI with `docs`.
+fn api(docs: SwaggerUi) -> Router {
+    let document =
+        |root_path: RootPath| async move { Json(ApiDoc::openapi().under_root_path(&root_path)) };
+    Router::new()
+        .route("/openapi.json", get(document))
+        .merge(docs)
+}
+
+/// Where Swagger UI at `page` looks for its document.
+async fn document_url(app: Router, page: &str) -> String {
+    let script = text(app, &format!("{page}swagger-initializer.js")).await;
+    let url = script
+        .split("\"url\": \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
+    let url = url.unwrap_or_else(|| panic!("{script}"));
+    let page = url::Url::parse("https://app.example")
+        .unwrap()
+        .join(page)
+        .unwrap();
+    page.join(url).unwrap().path().to_owned()
+}
+
+/// [utoipa#856](https://github.com/juhaku/utoipa/issues/856): behind a proxy, Swagger UI requests its
+/// document at the root of the domain.
+#[tokio::test]
+async fn utoipa_856_swagger_ui_finds_its_document_behind_a_proxy() {
+    let absolute = SwaggerUi::new("/docs").url("/api-docs/openapi.json", ApiDoc::openapi());
+    let relative = SwaggerUi::new("/docs").config(Config::from("../openapi.json"));
+    for (docs, expected) in [
+        (absolute, "/api-docs/openapi.json"),
+        (relative, "/foo/openapi.json"),
+    ] {
+        // The proxy publishes `/docs/` as `/foo/docs/`.
+        let app = RootPathLayer::new("/foo")
+            .strip_if_present()
+            .wrap(api(docs));
+        assert_eq!(document_url(app, "/foo/docs/").await, expected);
+    }
+}
+
+/// [utoipa#734](https://github.com/juhaku/utoipa/issues/734): Swagger UI in a nested router requests
+/// its document outside of it.
+#[tokio::test]
+async fn utoipa_734_swagger_ui_of_nested_versions_each_finds_its_document() {
+    let docs = || SwaggerUi::new("/swagger-ui").config(Config::from("../openapi.json"));
+    let nested = || api(docs()).layer(RootPathLayer::nested());
+    let app = Router::new()
+        .nest("/api/v1", nested())
+        .nest("/api/v2", nested());
+    for version in ["/api/v1", "/api/v2"] {
+        let url = document_url(app.clone(), &format!("{version}/swagger-ui/")).await;
+        assert_eq!(url, format!("{version}/openapi.json"));
+        let document = text(app.clone(), &url).await;
+        assert!(
+            document.contains(&format!("\"url\":\"{version}\"")),
+            "{document}"
+        );
+    }
+
+    let absolute = SwaggerUi::new("/swagger-ui").url("/openapi.json", ApiDoc::openapi());
+    let app = Router::new().nest("/api/v1", Router::from(absolute));
+    assert_eq!(
+        document_url(app, "/api/v1/swagger-ui/").await,
+        "/openapi.json"
+    );
+}
+
+/// [utoipa#842](https://github.com/juhaku/utoipa/issues/842): the servers of a document are fixed at
+/// the start, and the prefix is that of the proxy.
+#[tokio::test]
+async fn utoipa_842_the_servers_follow_the_prefix_of_each_request() {
+    let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    let docs = SwaggerUi::new("/docs").config(Config::from("../openapi.json"));
+    let app = api(docs).layer(RootPathLayer::new("").with_forwarded(forwarded));
+    for prefix in ["/a", "/b", "/a"] {
+        let request = Request::get("/openapi.json")
+            .header("x-forwarded-prefix", prefix)
+            .extension(PeerAddr(([127, 0, 0, 1], 1).into()));
+        let response = app.clone().oneshot(request.body(Body::empty()).unwrap());
+        let body = response.await.unwrap().into_body();
+        let body = axum::body::to_bytes(body, 10_000).await.unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(document["servers"][0]["url"], prefix);
+    }
+    assert!(ApiDoc::openapi().servers.is_none());
+}
+
+/// A server of gRPC's health service.
+async fn health_server(layer: RootPathLayer) -> (SocketAddr, tokio::task::JoinHandle<()>) {
+    let (_, health) = tonic_health::server::health_reporter();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = tonic::transport::Server::builder()
+        .layer(layer)
+        .add_service(health);
+    let server = server.serve_with_incoming(TcpIncoming::from(listener));
+    (addr, tokio::spawn(async { server.await.unwrap() }))
+}
+
+/// [grpc-rust#1614](https://github.com/grpc/grpc-rust/issues/1614), a server that answers with and
+/// without a prefix, and [grpc-rust#1314](https://github.com/grpc/grpc-rust/issues/1314), a client
+/// that ignores the path of its endpoint.
+#[tokio::test]
+async fn grpc_rust_1614_and_1314_a_server_and_a_client_under_a_prefix() {
+    let strips = RootPathLayer::new("/grpc").strip_if_present();
+    for (layer, prefix, code) in [
+        (RootPathLayer::new(""), "", Code::Ok),
+        (RootPathLayer::new(""), "/grpc", Code::Unimplemented),
+        (strips.clone(), "", Code::Ok),
+        (strips, "/grpc", Code::Ok),
+    ] {
+        let (addr, server) = health_server(layer).await;
+        // The path has no effect.
+        let endpoint = Endpoint::from_shared(format!("http://{addr}/grpc")).unwrap();
+        let channel = endpoint.connect().await.unwrap();
+        let channel = AddPrefixLayer::new(prefix).layer(channel);
+        let checked = HealthClient::new(channel)
+            .check(HealthCheckRequest::default())
+            .await;
+        let found = checked.map_or_else(|status| status.code(), |_| Code::Ok);
+        assert_eq!(found, code, "{prefix:?}");
+        server.abort();
+    }
 }
 
 /// axum-extra's trailing-slash redirect echoes the path it was asked for: for `//evil.example/`

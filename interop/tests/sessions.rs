@@ -131,6 +131,24 @@ async fn a_session_cookie_has_the_root_path_if_sessions_are_inside_the_layer() {
     }
 }
 
+/// [tower-sessions#63](https://github.com/maxcountryman/tower-sessions/issues/63): a session in a
+/// nested router. With a cookie for its mount, it does not last behind a proxy that adds a prefix.
+#[tokio::test]
+async fn tower_sessions_63_the_session_of_a_nested_router_lasts_behind_a_proxy() {
+    for (layer, second) in [
+        (RootPathLayer::new(""), "1"),
+        (RootPathLayer::new("/api").rewrite(Rewrite::all()), "2"),
+    ] {
+        let nested = app().layer(sessions().with_path("/nested"));
+        let app = published("/api", Router::new().nest("/nested", nested).layer(layer));
+        let mut browser = Browser::default();
+        for expected in ["1", second] {
+            let (count, set) = browser.visit(&app, "/api/nested/count").await;
+            assert_eq!(count, expected, "{set:?}");
+        }
+    }
+}
+
 /// `Path=/` is one cookie for all that is on the host.
 #[tokio::test]
 async fn sessions_at_two_prefixes_are_two_if_the_path_is_rewritten() {
