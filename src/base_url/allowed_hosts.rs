@@ -133,7 +133,7 @@ impl<'de> serde::Deserialize<'de> for AllowedHosts {
     }
 }
 
-/// Error returned when a list of [`AllowedHosts`] has a member that is not a host.
+/// Error returned when a list of [`AllowedHosts`] has a member that is not valid.
 ///
 /// The message quotes the member and names the valid form.
 ///

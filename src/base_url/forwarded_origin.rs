@@ -411,9 +411,9 @@ fn text(value: &[u8]) -> Box<str> {
     String::from_utf8_lossy(value).into()
 }
 
-/// Error returned when [`ForwardedOrigin::read`] refuses the origin of a request.
+/// Error returned when the public origin of a request is refused, or its scheme is not known.
 ///
-/// The message quotes the value, and names the reason.
+/// The message names the reason, and quotes the value if there is one.
 ///
 /// # Example
 ///

@@ -362,10 +362,10 @@ impl Default for Rewrite {
     }
 }
 
-/// Error returned when a header cannot be rewritten.
+/// Error returned when [`Rewrite::try_header`] refuses a header.
 ///
-/// The message quotes the name of the header, and names the reason. See [`Rewrite::try_header`] for
-/// the headers and an example.
+/// The message quotes the name of the header, and names the reason. See there for the headers and an
+/// example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnsupportedHeader {
     name: HeaderName,
