@@ -15,10 +15,10 @@ use std::{
 use tower::{BoxError, Service};
 use tower_layer::Layer;
 
-/// Layer that applies [`AddPrefix`]: in a client, prepends a prefix to every request path.
+/// Layer for a client that prepends a prefix to every request path.
 ///
-/// Use it in a client of an app that a gateway publishes under a prefix (for example with
-/// [`StripPrefixLayer`](crate::StripPrefixLayer)). The client keeps using the app's own paths.
+/// Use it for an app that a gateway publishes under a prefix, for example with
+/// [`StripPrefixLayer`](crate::StripPrefixLayer). The client keeps using the app's own paths.
 ///
 /// # Example
 ///
@@ -54,7 +54,7 @@ use tower_layer::Layer;
 ///
 /// # Clients
 ///
-/// **tonic** [ignores the path of an `Endpoint`'s URI][1314]. Put the layer around the channel; this
+/// **tonic** [ignores the path of an `Endpoint`'s URI][1314]. Put the layer around the channel. This
 /// client calls `/grpc/grpc.health.v1.Health/Check`:
 ///
 /// ```no_run
@@ -95,16 +95,15 @@ use tower_layer::Layer;
 /// Only the path of the request URI, in origin-form, absolute-form (for a proxy) and in HTTP/2. The
 /// path and the query follow the prefix byte for byte.
 ///
-/// - The prefix is always added, even if the path begins with it: the app may have a path `/grpc/x`
-///   of its own.
+/// - The prefix is always prepended, even if the path begins with it: the app may have a path
+///   `/grpc/x` of its own.
 /// - `*` and the authority-form of CONNECT have no path, and stay. The CONNECT of a WebSocket over
-///   HTTP/2 ([RFC 8441]) has a path, which gets the prefix, as that of the `GET` over HTTP/1.1
-///   does. (If a plain CONNECT is given to hyper as `http://host:port`, its path gets the prefix
-///   too, but hyper sends only the authority.)
+///   HTTP/2 ([RFC 8441]) has a path, which gets the prefix. So does the `GET` of a WebSocket over
+///   HTTP/1.1. (A plain CONNECT to `http://host:port` gets the prefix too, but hyper sends only the
+///   authority.)
 /// - The scheme, the authority and all headers, including `Host`, stay.
-/// - Responses stay. If the app behind the gateway knows its root path
-///   ([`RootPathLayer`](crate::RootPathLayer)), a `Location` is public and has the prefix already.
-///   So a layer that follows redirects must be inside this one.
+/// - Responses stay. If the app behind the gateway has a [`RootPathLayer`](crate::RootPathLayer), a
+///   `Location` has the prefix already. So a layer that follows redirects must be inside this one.
 ///
 /// A path that becomes too long is [an error](AddPrefix#errors).
 ///
@@ -116,8 +115,7 @@ pub struct AddPrefixLayer {
 }
 
 impl AddPrefixLayer {
-    /// Prepends `prefix`, which is `""` or `"/seg…"` and follows the [grammar](RootPath#grammar) of a
-    /// root path.
+    /// Prepends `prefix`: `""` or `/seg…`, by the [grammar](RootPath#grammar) of a root path.
     ///
     /// An empty prefix (`""`, `"/"`) changes nothing.
     ///
@@ -146,7 +144,8 @@ impl AddPrefixLayer {
     /// # Example
     ///
     /// ```
-    /// # use tower_root_path::AddPrefixLayer;
+    /// use tower_root_path::AddPrefixLayer;
+    ///
     /// let error = AddPrefixLayer::try_new("http://gateway.example/grpc").unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
@@ -178,16 +177,16 @@ impl<S> Layer<S> for AddPrefixLayer {
     }
 }
 
-/// Middleware that prepends a prefix to every request path.
+/// Middleware for a client that prepends a prefix to every request path.
 ///
 /// See [`AddPrefixLayer`] for an example and for what is changed.
 ///
 /// # Errors
 ///
-/// The `http` crate accepts at most 65,534 bytes of path and query. If the prefix makes a request
-/// longer than that, the request is dropped, the inner service is not called, and the error is an
-/// [`InvalidPrefixedPath`]. What `poll_ready` has reserved in the inner service, such as a permit,
-/// is kept for the next request of this clone.
+/// The `http` crate accepts at most 65,534 bytes of path and query. If the prefix makes them longer
+/// than that, the error is an [`InvalidPrefixedPath`], and the inner service is not called. What
+/// `poll_ready` has reserved in the inner service, such as a permit, is kept for the next request of
+/// this clone.
 ///
 /// The error type is [`BoxError`], as in tower's own middleware, since the error type of the inner
 /// service cannot hold another error:
@@ -211,6 +210,8 @@ impl<S> Layer<S> for AddPrefixLayer {
 /// # Ok(())
 /// # }
 /// ```
+///
+/// [`BoxError`]: https://docs.rs/tower/0.5/tower/type.BoxError.html
 #[derive(Clone, Debug)]
 pub struct AddPrefix<S> {
     inner: S,
@@ -317,8 +318,9 @@ where
     }
 }
 
-/// Error returned when a request path is too long with the prefix.
+/// Error returned when the path and query of a request are too long with the prefix.
 ///
+/// The message quotes the prefix and the beginning of the path, and names the length and the reason.
 /// See [`AddPrefix`](AddPrefix#errors) for an example.
 #[derive(Debug)]
 pub struct InvalidPrefixedPath {

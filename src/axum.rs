@@ -16,7 +16,7 @@ use http::{request, Extensions, StatusCode};
 use std::{convert::Infallible, net::SocketAddr};
 use tower::{Layer, Service, ServiceExt};
 
-/// Extracts the root path of the request, empty if no layer set one. Never fails.
+/// Extracts the root path of the request, empty if there is no layer. Never fails.
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 impl<S> FromRequestParts<S> for RootPath
 where
@@ -93,22 +93,15 @@ impl IntoResponse for MissingBaseUrl {
 }
 
 impl RootPathLayer {
-    /// Wraps a whole `app`, a [`Router`] or whatever [`Router::fallback_service`] takes, so that
-    /// the layer runs before routing.
+    /// Wraps a whole `Router`, so that the layer runs before routing.
     ///
-    /// [`Router::layer`] runs after routing, too late to strip the root path from the request path.
-    /// Use `wrap` with [`strip_if_present`](Self::strip_if_present). The result is a `Router`, for
-    /// `axum::serve`, `into_make_service_with_connect_info`, further layers and test servers.
+    /// Use it with [`strip_if_present`](Self::strip_if_present): [`Router::layer`] runs after
+    /// routing, too late to strip the root path. `app` is a `Router`, or any other service that
+    /// [`Router::fallback_service`] takes. The result is a `Router`, for `axum::serve`,
+    /// `into_make_service_with_connect_info`, further layers and test servers.
     ///
     /// **A `.fallback` or `.fallback_service` that you add to the result replaces the app.** Routes
-    /// that you add to it are outside of the layer. Two wrapped routers cannot be merged.
-    ///
-    /// The second `Router` costs about as much as [`Router::nest`]. A layer around the router works
-    /// without it, for [`axum::serve`] by way of [`ServiceExt::into_make_service`]:
-    /// `ServiceExt::<Request>::into_make_service(layer.layer(router))`.
-    ///
-    /// [`ServiceExt::into_make_service`]: axum::ServiceExt::into_make_service
-    /// [`axum::serve`]: https://docs.rs/axum/0.8/axum/fn.serve.html
+    /// that you add to it are outside the layer. Two wrapped routers cannot be merged.
     ///
     /// In the app, axum's `OriginalUri` is the URI as it arrived, with the root path if it was
     /// there.
@@ -134,6 +127,27 @@ impl RootPathLayer {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Without a second router
+    ///
+    /// The second `Router` costs about as much as [`Router::nest`]. Without it, the result is a
+    /// service, not a `Router`:
+    ///
+    /// ```no_run
+    /// use axum::{extract::Request, Router, ServiceExt};
+    /// use tokio::net::TcpListener;
+    /// use tower::Layer;
+    /// use tower_root_path::RootPathLayer;
+    ///
+    /// async fn serve(listener: TcpListener, router: Router) -> std::io::Result<()> {
+    ///     let app = RootPathLayer::new("/api/v1").strip_if_present().layer(router);
+    ///     axum::serve(listener, ServiceExt::<Request>::into_make_service(app)).await
+    /// }
+    /// ```
+    ///
+    /// [`Router::fallback_service`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.fallback_service
+    /// [`Router::layer`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer
+    /// [`Router::nest`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.nest
     #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
     pub fn wrap<S>(self, app: S) -> Router
     where
@@ -146,16 +160,21 @@ impl RootPathLayer {
         Router::new().fallback_service(layer.layer(app))
     }
 
-    /// Creates a layer for a sub-app in [`Router::nest`] or [`nest_service`], which extends the root
-    /// path by the mount: what the routers around it removed from the request path.
+    /// Creates a layer for a sub-app, which extends the root path by the mount.
     ///
-    /// What the sub-app emits is relative to itself: `/login` is its own login page.
+    /// The mount is what [`Router::nest`] or [`nest_service`] removed from the request path. What
+    /// the sub-app emits is relative to itself: `/login` is its own login page.
     ///
-    /// The mount may have path parameters. It is kept as the client wrote it; only characters that
-    /// the [grammar](RootPath#grammar) refuses are percent-encoded. (Browsers do not send cookies
-    /// back that were set for such a mount.) A mount with a dot segment or an empty segment, or one
-    /// that makes the root path too long, counts as none. So does a mount with path parameters after
-    /// an empty segment, or if middleware inside the outer router has changed the path.
+    /// The mount may have path parameters. It is kept as the client wrote it. Only characters that
+    /// the [grammar](RootPath#grammar) refuses are percent-encoded. Browsers do not send cookies
+    /// back that were set for such a mount.
+    ///
+    /// These mounts count as none:
+    ///
+    /// - a mount with a dot segment or an empty segment;
+    /// - a mount with path parameters after an empty segment;
+    /// - a mount that makes the root path too long;
+    /// - a mount with path parameters, if middleware inside the outer router has changed the path.
     ///
     /// Each mount counts once, however many of these layers there are, and wherever the outer
     /// [`RootPathLayer`] is placed. Inside a nested router, `RootPathLayer::new` replaces the mount
@@ -163,6 +182,8 @@ impl RootPathLayer {
     ///
     /// Without a layer of its own, a sub-app sees the root path of the app around it, and its
     /// redirects lose the mount.
+    ///
+    /// # Example
     ///
     /// ```
     /// use axum::{body::Body, routing::get, Router};
@@ -188,7 +209,8 @@ impl RootPathLayer {
     /// # }
     /// ```
     ///
-    /// [`nest_service`]: axum::Router::nest_service
+    /// [`Router::nest`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.nest
+    /// [`nest_service`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.nest_service
     #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
     #[must_use]
     pub fn nested() -> NestedRootPathLayer {
@@ -198,7 +220,7 @@ impl RootPathLayer {
 
 /// Layer for a sub-app in a nested router, which extends the root path by the mount.
 ///
-/// See [`RootPathLayer::nested`].
+/// [`RootPathLayer::nested`] creates it. See there for the details and an example.
 #[derive(Clone, Debug)]
 pub struct NestedRootPathLayer(RootPathLayer);
 
@@ -207,6 +229,18 @@ impl NestedRootPathLayer {
     ///
     /// Defaults to the setting of the nearest outer layer, and to [`Rewrite::redirects`] if there
     /// is none. With [`Rewrite::none`], what the sub-app emits is relative to the app around it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use axum::{response::Redirect, routing::get, Router};
+    /// use tower_root_path::{Rewrite, RootPathLayer};
+    ///
+    /// let shop: Router = Router::new()
+    ///     .route("/buy", get(|| async { Redirect::to("/shop/cart") }))
+    ///     .layer(RootPathLayer::nested().rewrite(Rewrite::none()));
+    /// let app: Router = Router::new().nest("/shop", shop);
+    /// ```
     #[must_use]
     pub fn rewrite(self, rewrite: Rewrite) -> Self {
         Self(self.0.rewrite(rewrite))

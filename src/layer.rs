@@ -13,7 +13,7 @@ use http::HeaderName;
 use std::{env, error, fmt, sync::Arc};
 use tower_layer::Layer;
 
-/// Layer that gives an app its root path, the public path prefix, and rewrites redirects to it.
+/// Layer that gives an app its root path, the public path prefix, and prepends it to redirects.
 ///
 /// See [the guide](crate::guide::configuration) for which configuration fits your proxy, and for
 /// where to place the layer.
@@ -106,9 +106,9 @@ impl Config {
 impl RootPathLayer {
     /// Sets the root path to `root_path`: `""` or `/seg…`, by the [grammar](RootPath#grammar).
     ///
-    /// With `""` or `"/"` and no other setting, requests and responses pass unchanged. Only a `Location`,
-    /// `Content-Location` or `Refresh` that [reflects](Rewrite#reflected-paths) a request path such
-    /// as `//evil.example` is made harmless.
+    /// With `""` or `"/"` and no other setting, requests and responses pass unchanged. Only a
+    /// `Location`, `Content-Location` or `Refresh` is made harmless, if it
+    /// [reflects](Rewrite#reflected-paths) a request path such as `//evil.example`.
     ///
     /// # Panics
     ///
@@ -126,7 +126,9 @@ impl RootPathLayer {
         }
     }
 
-    /// Sets the root path to a value that comes from outside the program.
+    /// The same as [`new`](Self::new), but returns an error instead of panicking.
+    ///
+    /// Use it for a value that comes from outside the program.
     ///
     /// # Errors
     ///
@@ -135,7 +137,8 @@ impl RootPathLayer {
     /// # Example
     ///
     /// ```
-    /// # use tower_root_path::RootPathLayer;
+    /// use tower_root_path::RootPathLayer;
+    ///
     /// let error = RootPathLayer::try_new("api/v1").unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
@@ -149,8 +152,9 @@ impl RootPathLayer {
         root_path.try_into().map(Self::from)
     }
 
-    /// Sets the root path to the value of the environment variable `name`, none if it is unset or
-    /// empty.
+    /// Sets the root path to the value of the environment variable `name`.
+    ///
+    /// If the variable is unset or empty, the root path is empty.
     ///
     /// # Errors
     ///
@@ -159,7 +163,8 @@ impl RootPathLayer {
     /// # Example
     ///
     /// ```
-    /// # use tower_root_path::RootPathLayer;
+    /// use tower_root_path::RootPathLayer;
+    ///
     /// let layer = RootPathLayer::from_env("ROOT_PATH")?;
     /// # Ok::<(), tower_root_path::InvalidRootPathVar>(())
     /// ```
@@ -176,9 +181,13 @@ impl RootPathLayer {
 
     /// Takes the root path from a header that a trusted proxy sends.
     ///
-    /// A valid header overrides the configured root path, which holds for requests without one. The
-    /// name of the header is added to `Vary`, unless it is there already;
+    /// A valid header overrides the configured root path, which applies to requests without one. An
+    /// invalid header is ignored.
+    ///
+    /// The name of the header is added to `Vary`, unless it is there already.
     /// [`without_vary`](Self::without_vary) turns that off.
+    ///
+    /// # Example
     ///
     /// ```
     /// use tower_root_path::{ForwardedPrefix, RootPathLayer, TrustedProxies};
@@ -195,24 +204,27 @@ impl RootPathLayer {
 
     /// Sets the public origin: the scheme, host and port of the app's public URL.
     ///
-    /// Requests then have a [`BaseUrl`](crate::BaseUrl) and a [`PublicUri`](crate::PublicUri). Where
-    /// the prefix is a mount, use `RootPathLayer::new("").public_origin(…)` around the router. No
-    /// header is read, so this is safe behind every proxy. If one app has several public hosts, use
-    /// [`with_forwarded_origin`](Self::with_forwarded_origin); of the two, the later call replaces
-    /// the earlier.
+    /// Requests then have a [`BaseUrl`](crate::BaseUrl) and a [`PublicUri`](crate::PublicUri). No
+    /// header is read, so this is safe behind every proxy.
+    ///
+    /// If the prefix is a mount, use `RootPathLayer::new("").public_origin(…)` around the router. If
+    /// one app has several public hosts, use
+    /// [`with_forwarded_origin`](Self::with_forwarded_origin). Of the two methods, the later call
+    /// replaces the earlier.
     ///
     /// The origin is not used to rewrite redirects: other apps may live there.
+    ///
+    /// # Panics
+    ///
+    /// If `origin` is not a valid [`Origin`]. To get an error instead, parse the `Origin` yourself.
+    ///
+    /// # Example
     ///
     /// ```
     /// use tower_root_path::RootPathLayer;
     ///
     /// let layer = RootPathLayer::new("/api/v1").public_origin("https://example.com");
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// If `origin` is not a valid [`Origin`]. An `Origin` that you parse yourself gives an error
-    /// instead.
     #[must_use]
     #[track_caller]
     pub fn public_origin<O>(self, origin: O) -> Self
@@ -228,12 +240,25 @@ impl RootPathLayer {
         }
     }
 
-    /// Takes the public origin from headers that a trusted proxy sends, or from the request itself,
-    /// if the host is allowed.
+    /// Takes the public origin from each request: from headers of a trusted proxy, or from `Host`.
     ///
-    /// Requests then have a [`BaseUrl`](crate::BaseUrl) and a [`PublicUri`](crate::PublicUri). See
-    /// [`ForwardedOrigin`] for the headers and for an example. Of this and
+    /// Requests whose host is allowed then have a [`BaseUrl`](crate::BaseUrl) and a
+    /// [`PublicUri`](crate::PublicUri). See [`ForwardedOrigin`] for the headers. Of this and
     /// [`public_origin`](Self::public_origin), the later call replaces the earlier.
+    ///
+    /// The names of the headers are added to `Vary`. [`without_vary`](Self::without_vary) turns that
+    /// off.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::{ForwardedOrigin, RootPathLayer, TrustedProxies};
+    ///
+    /// let hosts = "app.example, *.example.com".parse()?;
+    /// let origin = ForwardedOrigin::x_forwarded(TrustedProxies::loopback(), hosts);
+    /// let layer = RootPathLayer::new("/api/v1").with_forwarded_origin(origin);
+    /// # Ok::<(), tower_root_path::InvalidAllowedHosts>(())
+    /// ```
     #[must_use]
     pub fn with_forwarded_origin(self, origin: ForwardedOrigin) -> Self {
         let origin = PublicOrigin::Forwarded(Box::new(origin));
@@ -242,26 +267,39 @@ impl RootPathLayer {
 
     /// Does not add the names of forwarded headers to `Vary`.
     ///
-    /// Only if no cache stores the responses, or it keeps them apart by other means.
+    /// Use it only if no cache stores the responses, or if the cache separates them by other means.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::{ForwardedPrefix, RootPathLayer, TrustedProxies};
+    ///
+    /// let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    /// let layer = RootPathLayer::new("").with_forwarded(forwarded).without_vary();
+    /// ```
     #[must_use]
     pub fn without_vary(self) -> Self {
         self.with(|config| config.without_vary = true)
     }
 
-    /// Strips the root path from the request path if the path begins with it: for an app that gets
-    /// requests with the prefix, or with and without.
+    /// Strips the root path from the request path if the path begins with it.
     ///
-    /// Off by default, since the layer cannot distinguish an unstripped request from a stripped
-    /// request for a path that begins with the root path. Behind a proxy that strips `/api/v1` and denies
-    /// access to `/api/v1/admin`, a client could ask for `/api/v1/api/v1/admin`: the app would
-    /// receive `/api/v1/admin` and, if the layer strips, serve `/admin`.
+    /// Use it only if the proxy does not strip the prefix. Requests with and without the prefix then
+    /// reach the same handlers.
     ///
-    /// The path is compared as raw bytes, case-sensitively, at a segment boundary. Its rest stays as
-    /// it is; if it has no leading slash, one is added.
+    /// Stripping is off by default, since the request path does not show whether the proxy strips.
+    /// Assume that a proxy strips `/api/v1` and denies `/api/v1/admin`. A client asks for
+    /// `/api/v1/api/v1/admin`, and the app receives `/api/v1/admin`. A layer that strips would serve
+    /// `/admin`, past the rule.
     ///
-    /// In axum, use `wrap` (feature `axum`): [`Router::layer`] runs after routing, and there the layer
-    /// does not strip, nor in a router of another framework inside an axum router. Without the
-    /// feature `axum` the layer cannot detect this.
+    /// The path is compared as raw bytes, case-sensitively, at a segment boundary. The rest stays as
+    /// it is. If it has no leading slash, one is added.
+    ///
+    /// In axum, use `wrap` (feature `axum`), which runs before routing. [`Router::layer`] runs after
+    /// routing, and there the layer does not strip. Nor does it strip in a router of another
+    /// framework inside an axum router. Without the feature `axum`, the layer cannot detect this.
+    ///
+    /// # Example
     ///
     /// ```
     /// use http::{Request, Response};
@@ -296,6 +334,14 @@ impl RootPathLayer {
     ///
     /// Defaults to the setting of the nearest outer `RootPathLayer`, and to [`Rewrite::redirects`]
     /// if there is none.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::{Rewrite, RootPathLayer};
+    ///
+    /// let layer = RootPathLayer::new("/api/v1").rewrite(Rewrite::redirects().set_cookie_path());
+    /// ```
     #[must_use]
     pub fn rewrite(self, rewrite: Rewrite) -> Self {
         self.with(|config| config.rewrite = Some(Arc::new(rewrite)))
@@ -326,11 +372,15 @@ impl<S> Layer<S> for RootPathLayer {
     }
 }
 
-/// Error returned when an environment variable does not hold a valid [`RootPath`]: names the
-/// variable.
+/// Error returned when an environment variable does not hold a valid [`RootPath`].
+///
+/// The message names the variable, quotes its value, and names the reason and the place.
+///
+/// # Example
 ///
 /// ```
-/// # use tower_root_path::RootPathLayer;
+/// use tower_root_path::RootPathLayer;
+///
 /// std::env::set_var("MY_ROOT_PATH", "api/v1");
 /// let error = RootPathLayer::from_env("MY_ROOT_PATH").unwrap_err();
 /// assert_eq!(

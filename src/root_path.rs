@@ -7,17 +7,19 @@ use std::{borrow::Cow, cmp, error, fmt, hash, str::FromStr, sync::Arc};
 /// The public path prefix of an app: `""` or `/seg(/seg)*`.
 ///
 /// A `RootPath` never ends with a slash, so you can write it in front of any path that begins with
-/// one: `{{ root_path }}/static/app.css` is right in a template with and without a root path. The
+/// one. In a template, `{{ root_path }}/static/app.css` is right with and without a root path. The
 /// value is safe in quoted HTML attributes and in JavaScript strings. It is not safe in an unquoted
 /// CSS `url()` nor in a `javascript:` URL.
 ///
 /// [`RootPathLayer`](crate::RootPathLayer) puts it in the request extensions. Read it with
 /// [`RootPath::from_extensions`] or, with the feature `axum`, as an extractor.
 ///
+/// With the feature `serde`, it is serialized as a string, and deserialized from one.
+///
 /// # Grammar
 ///
-/// `( "/" segment )*`, at most [`RootPath::MAX_LEN`] bytes. A segment consists of
-/// `A-Z a-z 0-9 - . _ ~ ! $ & ( ) * + = : @` and percent-encoded triplets. Trailing slashes are
+/// A root path is `( "/" segment )*`, at most [`RootPath::MAX_LEN`] bytes long. A segment consists
+/// of `A-Z a-z 0-9 - . _ ~ ! $ & ( ) * + = : @` and percent-encoded triplets. Trailing slashes are
 /// trimmed, and `"/"` is the empty root path. These are refused:
 ///
 /// | refused | because |
@@ -44,15 +46,16 @@ use std::{borrow::Cow, cmp, error, fmt, hash, str::FromStr, sync::Arc};
 ///
 /// const API: RootPath = RootPath::from_static("/api/v1");
 ///
-/// assert_eq!(API, "/api/v1/".parse::<RootPath>()?);
 /// assert_eq!(format!("{API}/static/app.css"), "/api/v1/static/app.css");
 /// assert_eq!(API.join("/items/1"), "/api/v1/items/1");
 ///
-/// let error = "api/v1".parse::<RootPath>().unwrap_err();
-/// assert_eq!(
-///     error.to_string(),
-///     r#"invalid root path "api/v1": must start with '/'"#
-/// );
+/// let root_path: RootPath = "/api/v1/".parse()?;
+/// assert_eq!(root_path, API);
+/// assert_eq!(root_path.as_str(), "/api/v1");
+///
+/// let root_path: RootPath = "/".parse()?;
+/// assert_eq!(root_path, RootPath::EMPTY);
+/// assert!(root_path.is_empty());
 /// # Ok::<(), tower_root_path::InvalidRootPath>(())
 /// ```
 ///
@@ -74,12 +77,12 @@ impl RootPath {
     /// The empty root path: the app is at the root of its host.
     pub const EMPTY: Self = Self(Repr::Static(""));
 
-    /// The longest root path, in bytes.
+    /// The maximum length of a root path, in bytes.
     pub const MAX_LEN: usize = 1024;
 
-    /// A root path from a string that is part of the program.
+    /// Creates a root path from a static string.
     ///
-    /// In a `const` a bad value does not compile. Cloning the result costs nothing.
+    /// In a `const`, an invalid value does not compile. Cloning the result costs nothing.
     ///
     /// # Panics
     ///
@@ -102,20 +105,28 @@ impl RootPath {
         }
     }
 
-    /// The root path in the extensions of a request, empty if there is none.
+    /// Returns the root path in the extensions of a request, empty if there is none.
+    ///
+    /// # Example
     ///
     /// ```
-    /// # use http::Request;
-    /// # use tower_root_path::RootPath;
-    /// let request = Request::new(());
-    /// assert_eq!(RootPath::from_extensions(request.extensions()), "");
+    /// use http::Request;
+    /// use tower_root_path::RootPath;
+    ///
+    /// fn link<B>(request: &Request<B>) -> String {
+    ///     let root_path = RootPath::from_extensions(request.extensions());
+    ///     format!(r#"<a href="{root_path}/items">Items</a>"#)
+    /// }
+    ///
+    /// // No layer has put a root path there.
+    /// assert_eq!(link(&Request::new(())), r#"<a href="/items">Items</a>"#);
     /// ```
     #[must_use]
     pub fn from_extensions(extensions: &Extensions) -> Self {
         extensions.get::<Self>().cloned().unwrap_or_default()
     }
 
-    /// The root path as a string: `""` or `/seg…`, without a trailing slash.
+    /// Returns the root path as a string: `""` or `/seg…`, without a trailing slash.
     #[inline]
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -125,21 +136,26 @@ impl RootPath {
         }
     }
 
-    /// Whether there is no root path.
+    /// Returns `true` if the root path is `""`.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.as_str().is_empty()
     }
 
-    /// The public path of `path`, a path of the app's own with or without query and fragment.
+    /// Returns the public path of `path`, a path of the app's own.
     ///
-    /// The root path is always prepended, also to a `path` that begins with it, since an app may
-    /// have such routes. The result begins with exactly one slash, whatever `path` is: neither a
-    /// scheme nor `//host`, `/\host` or `/<TAB>/host` leads to another host.
+    /// `path` may have a query and a fragment. The root path is always prepended, also to a `path`
+    /// that begins with it, since an app may have such routes.
+    ///
+    /// The result begins with exactly one slash, whatever `path` is. So neither a scheme nor
+    /// `//host`, `/\host` or `/<TAB>/host` leads to another host.
+    ///
+    /// # Example
     ///
     /// ```
-    /// # use tower_root_path::RootPath;
+    /// use tower_root_path::RootPath;
+    ///
     /// let api = RootPath::from_static("/api");
     /// assert_eq!(api.join("/items/1?full#top"), "/api/items/1?full#top");
     /// assert_eq!(api.join("/api/items"), "/api/api/items");
@@ -153,14 +169,17 @@ impl RootPath {
         uri::prepend(self.as_str(), path)
     }
 
-    /// The rest of `path` (with or without a query) after the root path, always with a leading
-    /// slash.
+    /// Strips the root path from `path`, and returns the rest with a leading slash.
     ///
-    /// `None` if `path` does not begin with the root path, up to a segment boundary. Bytes are
-    /// compared as they are: case matters, and nothing is decoded or normalised.
+    /// `path` may have a query. The result is `None` if `path` does not begin with the root path, up
+    /// to a segment boundary. Bytes are compared as they are: case matters, and nothing is decoded
+    /// or normalized.
+    ///
+    /// # Example
     ///
     /// ```
-    /// # use tower_root_path::RootPath;
+    /// use tower_root_path::RootPath;
+    ///
     /// let api = RootPath::from_static("/api/v1");
     /// assert_eq!(api.strip("/api/v1/items?page=2").as_deref(), Some("/items?page=2"));
     /// assert_eq!(api.strip("/api/v1?page=2").as_deref(), Some("/?page=2"));
@@ -177,17 +196,18 @@ impl RootPath {
         })
     }
 
-    /// This root path followed by `inner`, as for two proxies in a row or a mounted sub-app.
+    /// Returns this root path followed by `inner`, as for two proxies in a row or a sub-app.
     ///
     /// # Errors
     ///
-    /// If the result is longer than [`RootPath::MAX_LEN`]. (Then stacked layers ignore the inner
-    /// root path.)
+    /// If the result is longer than [`RootPath::MAX_LEN`]. In this case, stacked layers ignore the
+    /// inner root path.
     ///
     /// # Example
     ///
     /// ```
-    /// # use tower_root_path::RootPath;
+    /// use tower_root_path::RootPath;
+    ///
     /// let api = RootPath::from_static("/api/v1");
     /// let shop = RootPath::from_static("/shop");
     /// assert_eq!(api.concat(&shop)?, "/api/v1/shop");
@@ -217,12 +237,15 @@ impl RootPath {
         Ok(Self::shared(ascii(&whole[..len])))
     }
 
-    /// The `Path` for a cookie of this app alone: the root path, or `/` if it is empty.
+    /// Returns the `Path` for a cookie of this app alone: the root path, or `/` if it is empty.
     ///
     /// By [RFC 6265, section 5.1.4][path-match], `/api/v1` matches `/api/v1/x` and not `/api/v10`.
     ///
+    /// # Example
+    ///
     /// ```
-    /// # use tower_root_path::RootPath;
+    /// use tower_root_path::RootPath;
+    ///
     /// let root_path = RootPath::from_static("/api/v1");
     /// let cookie = format!("id=7; Path={}; HttpOnly", root_path.cookie_path());
     /// assert_eq!(cookie, "id=7; Path=/api/v1; HttpOnly");
@@ -235,12 +258,16 @@ impl RootPath {
         self.or_slash()
     }
 
-    /// The URL of this app in an OpenAPI `servers` list: the root path, or `/` if it is empty.
+    /// Returns the URL of this app for an OpenAPI `servers` list: the root path, or `/` if it is
+    /// empty.
     ///
     /// It has no host: clients [resolve it against the URL of the document][oas].
     ///
+    /// # Example
+    ///
     /// ```
-    /// # use tower_root_path::RootPath;
+    /// use tower_root_path::RootPath;
+    ///
     /// assert_eq!(RootPath::from_static("/api/v1").server_url(), "/api/v1");
     /// assert_eq!(RootPath::EMPTY.server_url(), "/");
     /// ```
@@ -318,7 +345,7 @@ impl TryFrom<String> for RootPath {
     }
 }
 
-/// For the bytes of a header value.
+/// Parses the bytes of a header value.
 impl TryFrom<&[u8]> for RootPath {
     type Error = InvalidRootPath;
 
@@ -408,13 +435,16 @@ impl<'de> serde::Deserialize<'de> for RootPath {
     }
 }
 
-/// Error returned when a value is not a valid [`RootPath`]: quotes the value and names the reason
-/// and the place.
+/// Error returned when a value is not a valid [`RootPath`].
 ///
-/// Where percent-encoding would make the value valid, the message shows how.
+/// The message quotes the value, and names the reason and the place. If the value is valid when it
+/// is percent-encoded, the message shows the encoded value.
+///
+/// # Example
 ///
 /// ```
-/// # use tower_root_path::RootPath;
+/// use tower_root_path::RootPath;
+///
 /// let error = "/api/../v1".parse::<RootPath>().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),

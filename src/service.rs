@@ -23,13 +23,16 @@ use std::{
 use tower::Service;
 use tower_layer::Layer;
 
-/// Middleware that gives an app its root path, the public path prefix, and rewrites redirects to
-/// it.
+/// Middleware that gives an app its root path, the public path prefix, and prepends it to redirects.
 ///
-/// For each request it determines the root path, strips it from the request path if
-/// [configured](RootPathLayer::strip_if_present), puts a [`RootPath`] in the request extensions,
-/// and rewrites the headers of the response. It never answers a request itself and never touches a
-/// body.
+/// For each request, it
+///
+/// 1. determines the root path;
+/// 2. strips it from the request path, if [configured](RootPathLayer::strip_if_present);
+/// 3. puts a [`RootPath`] in the request extensions;
+/// 4. rewrites the headers of the response.
+///
+/// It never answers a request itself, and never reads or changes a body.
 ///
 /// See [`RootPathLayer`] for an example and for the configuration.
 #[derive(Clone, Debug)]
@@ -39,11 +42,20 @@ pub struct RootPathService<S> {
 }
 
 impl<S> RootPathService<S> {
-    /// Wraps `inner` in the middleware that [`RootPathLayer::new`] configures.
+    /// The same as [`RootPathLayer::new`], around `inner`.
     ///
     /// # Panics
     ///
     /// If `root_path` does not follow the [grammar](RootPath#grammar).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_http::services::ServeDir;
+    /// use tower_root_path::RootPathService;
+    ///
+    /// let service = RootPathService::new(ServeDir::new("public"), "/files");
+    /// ```
     #[track_caller]
     pub fn new<P>(inner: S, root_path: P) -> Self
     where

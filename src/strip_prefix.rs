@@ -12,11 +12,11 @@ use std::{
 use tower::Service;
 use tower_layer::Layer;
 
-/// Layer that applies [`StripPrefix`]: in a gateway, strips a prefix from the request path and sends
-/// it to the app in `X-Forwarded-Prefix`.
+/// Layer for a gateway that strips a prefix from the request path, and sends it to the app in
+/// `X-Forwarded-Prefix`.
 ///
 /// It does the same as Traefik's StripPrefix, but only at segment boundaries. A request outside the
-/// prefix passes with its path unchanged; the gateway's routes decide how to answer it.
+/// prefix passes with its path unchanged. The gateway's routes decide how to answer it.
 ///
 /// # Headers that the client sends
 ///
@@ -72,8 +72,7 @@ pub struct StripPrefixLayer {
 }
 
 impl StripPrefixLayer {
-    /// Strips `prefix`, which is `""` or `"/seg…"` and follows the [grammar](RootPath#grammar) of a
-    /// root path.
+    /// Strips `prefix`: `""` or `/seg…`, by the [grammar](RootPath#grammar) of a root path.
     ///
     /// With an empty prefix (`""`, `"/"`) no path is changed and no header is added. The client's
     /// own headers are still removed.
@@ -103,7 +102,8 @@ impl StripPrefixLayer {
     /// # Example
     ///
     /// ```
-    /// # use tower_root_path::StripPrefixLayer;
+    /// use tower_root_path::StripPrefixLayer;
+    ///
     /// let error = StripPrefixLayer::try_new("api/v1").unwrap_err();
     /// assert_eq!(
     ///     error.to_string(),
@@ -117,12 +117,19 @@ impl StripPrefixLayer {
         prefix.try_into().map(Self::from)
     }
 
-    /// Keeps the `X-Forwarded-Prefix` of the request and appends this prefix as a further line, as
-    /// Traefik does.
+    /// Keeps the `X-Forwarded-Prefix` of the request, and appends this prefix.
     ///
-    /// Use it only if no one but another gateway can reach this one. The app reads both prefixes
-    /// with [`ForwardedPrefix::hops(2)`](crate::ForwardedPrefix::hops).
+    /// The prefix is a further line of the header, as Traefik sends it. Use this only if no one but
+    /// another gateway can reach this one. The app reads both prefixes with
+    /// [`ForwardedPrefix::hops(2)`](crate::ForwardedPrefix::hops).
     ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::StripPrefixLayer;
+    ///
+    /// let layer = StripPrefixLayer::new("/api/v1").trust_previous_hop();
+    /// ```
     #[must_use]
     pub fn trust_previous_hop(mut self) -> Self {
         self.trusts_previous_hop = true;
@@ -151,10 +158,10 @@ impl<S> Layer<S> for StripPrefixLayer {
     }
 }
 
-/// Middleware that strips a prefix from the request path and sends it to the app in
+/// Middleware for a gateway that strips a prefix from the request path, and sends it to the app in
 /// `X-Forwarded-Prefix`.
 ///
-/// See [`StripPrefixLayer`] for an example.
+/// See [`StripPrefixLayer`] for the details and an example.
 #[derive(Clone, Debug)]
 pub struct StripPrefix<S> {
     inner: S,
@@ -167,6 +174,29 @@ impl<S> StripPrefix<S> {
     /// # Panics
     ///
     /// If `prefix` does not follow the [grammar](RootPath#grammar) of a root path.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use std::convert::Infallible;
+    /// use tower::{service_fn, ServiceExt};
+    /// use tower_root_path::StripPrefix;
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // Sends the request to the app.
+    /// let upstream = service_fn(|request: Request<()>| async move {
+    ///     Ok::<_, Infallible>(Response::new(request.uri().to_string()))
+    /// });
+    /// let gateway = StripPrefix::new(upstream, "/api/v1");
+    ///
+    /// let request = Request::get("/api/v1/app").body(())?;
+    /// let response = gateway.oneshot(request).await?;
+    /// assert_eq!(response.body(), "/app");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn new<P>(inner: S, prefix: P) -> Self
     where

@@ -6,8 +6,8 @@ use http::{
 };
 use std::{iter, mem};
 
-/// What follows `prefix` in `path` (which may have a query and a fragment), if `path` begins with
-/// `prefix` up to a segment boundary: `""` or something that begins with `/`, `?` or `#`.
+/// What follows `prefix` in `path`, if `path` begins with `prefix` up to a segment boundary. `path`
+/// may have a query and a fragment. The result is `""` or begins with `/`, `?` or `#`.
 pub(crate) fn strip_prefix<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
     is_under(path.as_bytes(), prefix.as_bytes()).then(|| &path[prefix.len()..])
 }

@@ -5,15 +5,18 @@ use std::{error, fmt, str::FromStr};
 
 /// The hosts that a request may name as the public host of the app.
 ///
-/// Most proxies pass the `Host` of the client on, so a trusted proxy does not make a trusted host:
-/// without this list, whoever sends `Host: evil.example` could have the app write
+/// Most proxies pass the `Host` of the client on, so a trusted proxy does not make a trusted host.
+/// Without this list, a client could send `Host: evil.example`, and the app would write
 /// `https://evil.example/reset?token=…` into an e-mail.
 ///
-/// Parsed from a list of hosts, separated by commas. Each is a DNS name, an IPv4 address or an IPv6
-/// address in brackets, and may have a port: with a port it allows this port only, without one it
-/// allows any port. `*.example.com` allows every host with at least one label before
-/// `.example.com`, not `example.com` itself. Hosts are compared without regard to case. An empty
-/// list allows no host.
+/// It is parsed from a list, separated by commas:
+///
+/// - A host is a DNS name, an IPv4 address or an IPv6 address in brackets.
+/// - With a port, the host is allowed on this port only. Without one, it is allowed on any port.
+/// - `*.example.com` allows every host with at least one label before `.example.com`. It does not
+///   allow `example.com` itself.
+/// - Case is ignored.
+/// - An empty list allows no host.
 ///
 /// With the feature `serde`, it is deserialized from such a string.
 ///
@@ -50,9 +53,19 @@ struct Pattern {
 }
 
 impl AllowedHosts {
-    /// Every host.
+    /// Allows every host.
     ///
     /// This is safe only if the proxy answers no host but the app's own.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::{AllowedHosts, Origin};
+    ///
+    /// let origin: Origin = "https://app.example".parse()?;
+    /// assert!(AllowedHosts::any().contains(&origin));
+    /// # Ok::<(), tower_root_path::InvalidOrigin>(())
+    /// ```
     #[must_use]
     pub fn any() -> Self {
         Self {
@@ -61,7 +74,7 @@ impl AllowedHosts {
         }
     }
 
-    /// Whether the host and the port of `origin` are allowed.
+    /// Returns `true` if the host and the port of `origin` are allowed.
     #[must_use]
     pub fn contains(&self, origin: &Origin) -> bool {
         self.any || self.hosts.iter().any(|pattern| pattern.matches(origin))
@@ -120,10 +133,15 @@ impl<'de> serde::Deserialize<'de> for AllowedHosts {
     }
 }
 
-/// Error returned when a member of a list is not a host: quotes the member.
+/// Error returned when a list of [`AllowedHosts`] has a member that is not valid.
+///
+/// The message quotes the member and names the valid form.
+///
+/// # Example
 ///
 /// ```
-/// # use tower_root_path::AllowedHosts;
+/// use tower_root_path::AllowedHosts;
+///
 /// let error = "app.example, https://example.com".parse::<AllowedHosts>().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),

@@ -14,8 +14,8 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
-/// Which headers hold the public origin, which proxies are trusted to set them, and which hosts are
-/// the app's own.
+/// The request headers that hold the public origin, the proxies that are trusted to set them, and
+/// the allowed hosts.
 ///
 /// If the public origin is always the same, use
 /// [`public_origin`](crate::RootPathLayer::public_origin) instead, which reads no header.
@@ -26,38 +26,44 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 /// | host | `X-Forwarded-Host`, or `host` of `Forwarded` | the authority of the request URI, else `Host` |
 /// | port | that of the host, else `X-Forwarded-Port` unless it is empty, 80 or 443 | that of the host |
 ///
-/// The peer is found as for [`ForwardedPrefix`](crate::ForwardedPrefix): in axum by
-/// `into_make_service_with_connect_info::<SocketAddr>()`, elsewhere by [`PeerAddr`](crate::PeerAddr)
-/// or [`peer_addr`](Self::peer_addr). Of a peer that is not trusted, or not known, no forwarded
-/// header is read.
+/// The address of the peer is read as for [`ForwardedPrefix`](crate::ForwardedPrefix). In axum, it
+/// needs `into_make_service_with_connect_info::<SocketAddr>()`. Elsewhere, use
+/// [`PeerAddr`](crate::PeerAddr) or [`peer_addr`](Self::peer_addr). If the peer is not trusted or
+/// not known, no forwarded header is read.
 ///
-/// The values are validated one by one: a host
-/// ([RFC 3986, section 3.2.2]) without userinfo, a port from 1 to 65535, and the scheme `http` or
-/// `https`; `ws` and `wss`, which Traefik sends with a WebSocket handshake, count as these. An
-/// invalid value that is used is refused and never repaired, and so is a host that is not allowed.
-/// Without a forwarded host, so is a second `Host`, and one that differs from the authority of the
-/// request URI. The request then has no [`BaseUrl`](crate::BaseUrl).
+/// # Validation
+///
+/// - The host is a DNS name, an IPv4 address or an IPv6 address in brackets
+///   ([RFC 3986, section 3.2.2]). The port is a number from 1 to 65535. There is no userinfo.
+/// - The scheme is `http` or `https`. `ws` and `wss` count as these: Traefik sends them with a
+///   WebSocket handshake.
+/// - An invalid value is refused, never repaired. A host that is not one of the [`AllowedHosts`] is
+///   refused too.
+/// - Without a forwarded host, a request with several `Host` lines is refused. So is one whose
+///   `Host` differs from the authority of its URI.
+///
+/// A refused request has no [`BaseUrl`](crate::BaseUrl). [`RefusedOrigin`] has the reason.
 ///
 /// # What the proxy must do
 ///
-/// It must overwrite or remove each of the headers, also one that it does not need: nginx, HAProxy and Caddy pass
-/// a client's own `X-Forwarded-Port` on. `X-Forwarded-Host` should have the port that the client
-/// sent (nginx: `$http_host`, not `$host`). A port that the proxy listens on (nginx: `$server_port`)
-/// is wrong behind a port mapping. A client can make the whole of a `Forwarded` malformed that its
-/// proxy only appends to; the request is refused then.
+/// - It must overwrite or remove each of the headers, also one that it does not need. nginx, HAProxy
+///   and Caddy pass a client's own `X-Forwarded-Port` on.
+/// - `X-Forwarded-Host` should have the port that the client sent (nginx: `$http_host`, not
+///   `$host`). The port that the proxy listens on (nginx: `$server_port`) is wrong behind a port
+///   mapping.
+/// - It should overwrite `Forwarded`. If it only appends, a client can make the whole header
+///   malformed, and its request is refused.
 ///
-/// `Vary` gets the names of the headers, whether they were sent or not;
+/// The names of the headers are added to `Vary`, whether they were sent or not.
 /// [`without_vary`](crate::RootPathLayer::without_vary) turns that off.
 ///
 /// # Example
 ///
 /// ```
-/// use tower_root_path::{ForwardedOrigin, RootPathLayer, TrustedProxies};
+/// use tower_root_path::{AllowedHosts, ForwardedOrigin, RootPathLayer, TrustedProxies};
 ///
-/// let origin = ForwardedOrigin::x_forwarded(
-///     TrustedProxies::loopback(),
-///     "app.example, *.example.com".parse()?,
-/// );
+/// let hosts: AllowedHosts = "app.example, *.example.com".parse()?;
+/// let origin = ForwardedOrigin::x_forwarded(TrustedProxies::loopback(), hosts);
 /// let layer = RootPathLayer::new("/api/v1").with_forwarded_origin(origin);
 /// # Ok::<(), tower_root_path::InvalidAllowedHosts>(())
 /// ```
@@ -97,8 +103,24 @@ impl ForwardedOrigin {
 
     /// Reads `proto` and `host` of `Forwarded` ([RFC 7239]).
     ///
-    /// `Vary: Forwarded` keeps shared caches from storing responses, since the header has the
-    /// client's address in it.
+    /// With `Vary: Forwarded`, shared caches cannot reuse a response for another client, since the
+    /// header has the client's address in it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_root_path::{ForwardedOrigin, PeerAddr, TrustedProxies};
+    ///
+    /// let origin = ForwardedOrigin::rfc7239(TrustedProxies::loopback(), "app.example".parse()?);
+    ///
+    /// let request = Request::builder()
+    ///     .header("forwarded", "for=192.0.2.43;proto=https;host=app.example")
+    ///     .extension(PeerAddr(([127, 0, 0, 1], 4711).into()))
+    ///     .body(())?;
+    /// assert_eq!(origin.read(&request)?.to_string(), "https://app.example");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// [RFC 7239]: https://www.rfc-editor.org/rfc/rfc7239
     #[must_use]
@@ -117,15 +139,35 @@ impl ForwardedOrigin {
         }
     }
 
-    /// The number of proxies that append to the headers, 1 by default: of a list, the member at
-    /// this place from the right is used, or the leftmost if there are fewer.
+    /// Sets how many proxies in a row each append a value (default: 1).
     ///
-    /// It is independent of [`ForwardedPrefix::hops`](crate::ForwardedPrefix::hops): one Traefik with
-    /// two StripPrefix middlewares sends two prefixes and one host.
+    /// Of a list, the member at this place from the right is used. If there are fewer, the leftmost
+    /// member is used.
+    ///
+    /// This is independent of [`ForwardedPrefix::hops`](crate::ForwardedPrefix::hops): one Traefik
+    /// with two StripPrefix middlewares sends two prefixes and one host.
     ///
     /// # Panics
     ///
-    /// If `hops` is 0.
+    /// If `hops` is zero.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_root_path::{ForwardedOrigin, PeerAddr, TrustedProxies};
+    ///
+    /// let hosts = "app.example".parse()?;
+    /// let origin = ForwardedOrigin::x_forwarded(TrustedProxies::loopback(), hosts).hops(2);
+    ///
+    /// let request = Request::builder()
+    ///     .header("x-forwarded-proto", "https, http")
+    ///     .header("x-forwarded-host", "app.example, edge.internal")
+    ///     .extension(PeerAddr(([127, 0, 0, 1], 4711).into()))
+    ///     .body(())?;
+    /// assert_eq!(origin.read(&request)?.to_string(), "https://app.example");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn hops(mut self, hops: usize) -> Self {
@@ -133,17 +175,33 @@ impl ForwardedOrigin {
         self
     }
 
-    /// The scheme of requests that name none: `http` or `https`.
+    /// Sets the scheme of requests that name none: `http` or `https`.
     ///
-    /// Over HTTP/1.1 a request has no scheme. If the proxy does not send it either, there is no base
-    /// URL without this: `http` would be a guess that sends password-reset links over plain HTTP.
+    /// Over HTTP/1.1, a request URI has no scheme. If the proxy does not send it either, there is no
+    /// base URL without this setting. A default of `http` would send password-reset links over plain
+    /// HTTP.
     ///
-    /// With `http`, a client can choose plain HTTP if the proxy drops the headers that the client
-    /// names in `Connection` (Apache).
+    /// Prefer `https`. Some proxies, such as Apache, drop the headers that a client names in
+    /// `Connection`. With `http`, a client can then choose plain HTTP.
     ///
     /// # Panics
     ///
     /// If `scheme` is not `http` or `https`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_root_path::{ForwardedOrigin, TrustedProxies};
+    ///
+    /// let hosts = "app.example".parse()?;
+    /// let origin = ForwardedOrigin::x_forwarded(TrustedProxies::loopback(), hosts)
+    ///     .default_scheme("https");
+    ///
+    /// let request = Request::builder().header("host", "app.example").body(())?;
+    /// assert_eq!(origin.read(&request)?.to_string(), "https://app.example");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn default_scheme<S>(mut self, scheme: S) -> Self
@@ -158,8 +216,28 @@ impl ForwardedOrigin {
         self
     }
 
-    /// Takes the address of the peer from `peer`, for servers whose connect info this crate does not
-    /// know. See [`ForwardedPrefix::peer_addr`](crate::ForwardedPrefix::peer_addr).
+    /// Gets the address of the peer from the function `peer`.
+    ///
+    /// See [`ForwardedPrefix::peer_addr`](crate::ForwardedPrefix::peer_addr) for the default and for
+    /// tonic.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::net::IpAddr;
+    /// use tower_root_path::{ForwardedOrigin, TrustedProxies};
+    ///
+    /// // An extension of your server.
+    /// #[derive(Clone)]
+    /// struct ProxyProtocol {
+    ///     source: IpAddr,
+    /// }
+    ///
+    /// let hosts = "app.example".parse()?;
+    /// let origin = ForwardedOrigin::x_forwarded(TrustedProxies::private(), hosts)
+    ///     .peer_addr(|extensions| Some(extensions.get::<ProxyProtocol>()?.source));
+    /// # Ok::<(), tower_root_path::InvalidAllowedHosts>(())
+    /// ```
     #[must_use]
     pub fn peer_addr<F>(mut self, peer: F) -> Self
     where
@@ -175,7 +253,26 @@ impl ForwardedOrigin {
     ///
     /// # Errors
     ///
-    /// If a value is refused, or if the scheme is not known.
+    /// If a value is refused, or if the scheme is not known. See [`RefusedOrigin`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_root_path::{ForwardedOrigin, PeerAddr, TrustedProxies};
+    ///
+    /// let hosts = "app.example".parse()?;
+    /// let origin = ForwardedOrigin::x_forwarded(TrustedProxies::loopback(), hosts);
+    ///
+    /// let request = Request::builder()
+    ///     .header("x-forwarded-proto", "https")
+    ///     .header("x-forwarded-host", "app.example")
+    ///     .header("x-forwarded-port", "8443")
+    ///     .extension(PeerAddr(([127, 0, 0, 1], 4711).into()))
+    ///     .body(())?;
+    /// assert_eq!(origin.read(&request)?.to_string(), "https://app.example:8443");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read<B>(&self, request: &Request<B>) -> Result<Origin, RefusedOrigin> {
         let (uri, headers) = (request.uri(), request.headers());
         let values = if self.trusts(request.extensions()) {
@@ -314,7 +411,29 @@ fn text(value: &[u8]) -> Box<str> {
     String::from_utf8_lossy(value).into()
 }
 
-/// Why a request has no [`BaseUrl`](crate::BaseUrl). Values are quoted as they were sent.
+/// Error returned when the public origin of a request is refused, or its scheme is not known.
+///
+/// The message names the reason, and quotes the value if there is one.
+///
+/// # Example
+///
+/// ```
+/// use http::Request;
+/// use tower_root_path::{ForwardedOrigin, RefusedOrigin, TrustedProxies};
+///
+/// let hosts = "app.example".parse()?;
+/// let origin = ForwardedOrigin::x_forwarded(TrustedProxies::loopback(), hosts);
+///
+/// let request = Request::get("https://evil.example/").body(())?;
+/// let error = origin.read(&request).unwrap_err();
+/// assert_eq!(error, RefusedOrigin::HostNotAllowed("https://evil.example".parse()?));
+/// assert_eq!(
+///     error.to_string(),
+///     "the host of https://evil.example is not allowed \
+///      (if it is the app's own, add it to the `AllowedHosts`)"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefusedOrigin {
@@ -329,7 +448,7 @@ pub enum RefusedOrigin {
     SeveralHosts,
     /// `Host` differs from the authority of the request URI.
     HostMismatch,
-    /// The host is not a host with an optional port.
+    /// The value is not a host with an optional port.
     InvalidHost(Box<str>),
     /// `X-Forwarded-Port` is not a number from 1 to 65535.
     InvalidPort(Box<str>),

@@ -18,17 +18,17 @@ use std::{error, fmt, str::FromStr};
 /// The public URL of the app, such as `https://example.com/api/v1`: an [`Origin`] and a
 /// [`RootPath`].
 ///
-/// For absolute URLs: an OAuth `redirect_uri`, links in e-mails, webhooks, sitemaps. It is printed
-/// without a slash at the end, and parsed with or without one. The base URL of a sub-app in a mount
-/// may have percent-encodings that parsing refuses, as its [`RootPath`] may.
+/// Use it for absolute URLs: an OAuth `redirect_uri`, links in e-mails, webhooks, sitemaps. It is
+/// printed without a slash at the end, and parsed with or without one. The base URL of a sub-app in
+/// a mount may have percent-encodings that parsing refuses, as its [`RootPath`] may.
 ///
-/// A request has one if a [`RootPathLayer`](crate::RootPathLayer) has a
-/// [`public_origin`](crate::RootPathLayer::public_origin) or a
-/// [`with_forwarded_origin`](crate::RootPathLayer::with_forwarded_origin). In a sub-app it has the
-/// sub-app's root path. Jobs and mailers, which have no request, build it from configuration.
+/// A request has one if a [`RootPathLayer`](crate::RootPathLayer) is configured with
+/// [`public_origin`](crate::RootPathLayer::public_origin) or
+/// [`with_forwarded_origin`](crate::RootPathLayer::with_forwarded_origin). In a sub-app, it has the
+/// root path of the sub-app. Jobs and mailers have no request: there, parse it from a setting.
 ///
-/// With the feature `axum`, it is an extractor. With the feature `serde`, it is serialized as a
-/// string, and deserialized from one.
+/// With the feature `axum`, it is an extractor, which rejects with [`MissingBaseUrl`]. With the
+/// feature `serde`, it is serialized as a string, and deserialized from one.
 ///
 /// # Example
 ///
@@ -48,33 +48,44 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// The base URL of an app at `root_path` of `origin`.
+    /// Creates the base URL of an app at `root_path` of `origin`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::{BaseUrl, RootPath};
+    ///
+    /// let origin = "https://example.com".parse()?;
+    /// let base_url = BaseUrl::new(origin, RootPath::from_static("/api/v1"));
+    /// assert_eq!(base_url.to_string(), "https://example.com/api/v1");
+    /// # Ok::<(), tower_root_path::InvalidOrigin>(())
+    /// ```
     #[must_use]
     pub fn new(origin: Origin, root_path: RootPath) -> Self {
         Self { origin, root_path }
     }
 
-    /// The base URL of the request with these extensions.
+    /// Returns the base URL of the request with these extensions.
     ///
     /// # Errors
     ///
-    /// If no origin is configured or known, or if that of the request was refused.
+    /// If no origin is configured, if the scheme is not known, or if the origin of the request was
+    /// refused.
     ///
     /// # Example
     ///
     /// ```
     /// use http::{Request, Response};
-    /// use std::convert::Infallible;
     /// use tower::{Service, ServiceBuilder, ServiceExt};
-    /// use tower_root_path::{BaseUrl, RootPathLayer};
+    /// use tower_root_path::{BaseUrl, MissingBaseUrl, RootPathLayer};
     ///
     /// # #[tokio::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let mut service = ServiceBuilder::new()
     ///     .layer(RootPathLayer::new("/api/v1").public_origin("https://example.com"))
     ///     .service_fn(|request: Request<()>| async move {
-    ///         let base_url = BaseUrl::from_extensions(request.extensions()).unwrap();
-    ///         Ok::<_, Infallible>(Response::new(base_url.join("/callback")))
+    ///         let base_url = BaseUrl::from_extensions(request.extensions())?;
+    ///         Ok::<_, MissingBaseUrl>(Response::new(base_url.join("/callback")))
     ///     });
     ///
     /// let request = Request::builder().uri("/login").body(())?;
@@ -91,19 +102,33 @@ impl BaseUrl {
         })
     }
 
-    /// The scheme, host and port.
+    /// Returns the scheme, host and port.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// The path.
+    /// Returns the path: `""` or `/seg…`.
     #[must_use]
     pub fn root_path(&self) -> &RootPath {
         &self.root_path
     }
 
-    /// The absolute URL of `path`, a path of the app's own, by the rules of [`RootPath::join`].
+    /// Returns the absolute URL of `path`, a path of the app's own.
+    ///
+    /// The rules are those of [`RootPath::join`]: the root path is always prepended, and no `path`
+    /// leads to another host.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::BaseUrl;
+    ///
+    /// let base_url: BaseUrl = "https://example.com/api/v1".parse()?;
+    /// assert_eq!(base_url.join("/items?page=2"), "https://example.com/api/v1/items?page=2");
+    /// assert_eq!(base_url.join("//evil.example"), "https://example.com/api/v1/evil.example");
+    /// # Ok::<(), tower_root_path::InvalidBaseUrl>(())
+    /// ```
     #[must_use]
     pub fn join(&self, path: &str) -> String {
         format!("{}{}", self.origin, self.root_path.join(path))
@@ -150,10 +175,21 @@ impl<'de> serde::Deserialize<'de> for BaseUrl {
     }
 }
 
-/// Error returned when a string is not a valid [`BaseUrl`]: quotes it and says why.
+/// Error returned when a string is not a valid [`BaseUrl`].
+///
+/// The message quotes the string and names the reason. If the path is the reason, this is the
+/// message of [`InvalidRootPath`].
+///
+/// # Example
 ///
 /// ```
-/// # use tower_root_path::BaseUrl;
+/// use tower_root_path::BaseUrl;
+///
+/// let error = "example.com/api".parse::<BaseUrl>().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#"invalid base URL "example.com/api": must begin with http:// or https://, a host and an optional port"#
+/// );
 /// let error = "https://example.com/api//v1".parse::<BaseUrl>().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
@@ -183,22 +219,22 @@ impl error::Error for InvalidBaseUrl {
     }
 }
 
-/// The URI of a request as the client sent it: the origin, then the path and the query byte for
-/// byte.
+/// The URI of a request as the client sent it, with the origin.
 ///
-/// For what is computed from the public URL: signatures of webhooks, DPoP, pagination links. Behind
-/// a proxy that strips the prefix, `/api/v1` and `/api/v1/` arrive as the same request, and this is
-/// `…/api/v1/` for both. axum's `OriginalUri` is the URI as it arrived, without the origin and
-/// without what the proxy stripped.
+/// The path and the query are those of the client, byte for byte. Use it for what is computed from
+/// the public URL: signatures of webhooks, DPoP, pagination links.
 ///
-/// With the feature `axum`, it is an extractor. With the feature `serde`, it is serialized as a
-/// string.
+/// Behind a proxy that strips the prefix, `/api/v1` and `/api/v1/` arrive as the same request. The
+/// `PublicUri` is `…/api/v1/` for both. axum's `OriginalUri` is the URI as it arrived, without the
+/// origin and without what the proxy stripped.
+///
+/// With the feature `axum`, it is an extractor, which rejects with [`MissingBaseUrl`]. With the
+/// feature `serde`, it is serialized as a string.
 ///
 /// # Example
 ///
 /// ```
 /// use http::{Request, Response};
-/// use std::convert::Infallible;
 /// use tower::{Service, ServiceBuilder, ServiceExt};
 /// use tower_root_path::{PublicUri, RootPathLayer};
 ///
@@ -207,13 +243,14 @@ impl error::Error for InvalidBaseUrl {
 /// let mut service = ServiceBuilder::new()
 ///     .layer(RootPathLayer::new("/api/v1").public_origin("https://example.com"))
 ///     .service_fn(|request: Request<()>| async move {
-///         let uri = PublicUri::from_extensions(request.extensions()).unwrap();
-///         Ok::<_, Infallible>(Response::new(uri.to_string()))
+///         PublicUri::from_extensions(request.extensions()).map(Response::new)
 ///     });
 ///
 /// let request = Request::builder().uri("/items?page=%32").body(())?;
-/// let response = service.ready().await?.call(request).await?;
-/// assert_eq!(response.body(), "https://example.com/api/v1/items?page=%32");
+/// let uri = service.ready().await?.call(request).await?.into_body();
+/// assert_eq!(uri.to_string(), "https://example.com/api/v1/items?page=%32");
+/// assert_eq!(uri.path_and_query(), "/api/v1/items?page=%32");
+/// assert_eq!(uri.origin().host(), "example.com");
 /// # Ok(())
 /// # }
 /// ```
@@ -224,11 +261,12 @@ pub struct PublicUri {
 }
 
 impl PublicUri {
-    /// The public URI of the request with these extensions.
+    /// Returns the public URI of the request with these extensions.
     ///
     /// # Errors
     ///
-    /// If no origin is configured or known, or if that of the request was refused.
+    /// If no origin is configured, if the scheme is not known, or if the origin of the request was
+    /// refused.
     pub fn from_extensions(extensions: &Extensions) -> Result<Self, MissingBaseUrl> {
         let public = Public::from_extensions(extensions)?;
         Ok(Self {
@@ -237,13 +275,13 @@ impl PublicUri {
         })
     }
 
-    /// The scheme, host and port.
+    /// Returns the scheme, host and port.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// The path and the query; empty for `OPTIONS *` and CONNECT.
+    /// Returns the path and the query, empty for `OPTIONS *` and CONNECT.
     #[must_use]
     pub fn path_and_query(&self) -> &str {
         &self.path_and_query
@@ -263,20 +301,32 @@ impl serde::Serialize for PublicUri {
     }
 }
 
-/// Error returned when a request has no [`BaseUrl`]: no origin is configured, or that of the request
-/// was refused.
+/// Error returned when a request has no [`BaseUrl`] and no [`PublicUri`].
 ///
-/// With the feature `axum`, it is a response: 400 if the request was refused, or else 500. The log
-/// (feature `tracing`) has the details.
+/// With the feature `axum`, it is a response: 400 if the origin of the request was refused, or else
+/// 500. The message is for the client, so it does not quote the request. The log has the details
+/// (feature `tracing`).
+///
+/// # Example
+///
+/// ```
+/// use http::Request;
+/// use tower_root_path::{BaseUrl, MissingBaseUrl};
+///
+/// let request = Request::new(());
+/// let error = BaseUrl::from_extensions(request.extensions()).unwrap_err();
+/// assert_eq!(error, MissingBaseUrl::NotConfigured);
+/// assert_eq!(error.to_string(), "no public origin is configured");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingBaseUrl {
-    /// No layer has a [`public_origin`](crate::RootPathLayer::public_origin) or a
+    /// No layer is configured with [`public_origin`](crate::RootPathLayer::public_origin) or
     /// [`with_forwarded_origin`](crate::RootPathLayer::with_forwarded_origin).
     NotConfigured,
-    /// The scheme is not known. See [`ForwardedOrigin::default_scheme`].
+    /// Neither the proxy nor the request names the scheme. See [`ForwardedOrigin::default_scheme`].
     UnknownScheme,
-    /// The request names a host that is not allowed, or an invalid one. See [`RefusedOrigin`].
+    /// The host of the request is not allowed, or a value is invalid. See [`RefusedOrigin`].
     Refused,
 }
 

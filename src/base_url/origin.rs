@@ -9,17 +9,16 @@ use std::{error, fmt, net::Ipv6Addr, str::FromStr};
 ///
 /// With the feature `serde`, it is serialized as a string, and deserialized from one.
 ///
+/// # Example
+///
 /// ```
 /// use tower_root_path::Origin;
 ///
-/// let origin: Origin = "http://127.0.0.1:3000".parse()?;
-/// assert_eq!("HTTPS://Example.com:443/".parse::<Origin>()?.to_string(), "https://example.com");
-///
-/// let error = "127.0.0.1:3000".parse::<Origin>().unwrap_err();
-/// assert_eq!(
-///     error.to_string(),
-///     r#"invalid origin "127.0.0.1:3000": must be http:// or https://, a host and an optional port"#
-/// );
+/// let origin: Origin = "HTTPS://Example.com:443/".parse()?;
+/// assert_eq!(origin.to_string(), "https://example.com");
+/// assert_eq!(origin.scheme(), "https");
+/// assert_eq!(origin.host(), "example.com");
+/// assert_eq!(origin.port(), 443);
 /// # Ok::<(), tower_root_path::InvalidOrigin>(())
 /// ```
 ///
@@ -47,19 +46,19 @@ impl Origin {
         }
     }
 
-    /// `http` or `https`.
+    /// Returns the scheme: `http` or `https`.
     #[must_use]
     pub fn scheme(&self) -> &str {
         self.scheme.as_str()
     }
 
-    /// The host in lower case, an IPv6 address in brackets.
+    /// Returns the host in lower case, an IPv6 address in brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, which may be the scheme's default.
+    /// Returns the port, the scheme's default port if the URL has none.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -127,6 +126,20 @@ impl<'de> serde::Deserialize<'de> for Origin {
 }
 
 /// Error returned when a string is not a valid [`Origin`].
+///
+/// The message quotes the string and names the valid form.
+///
+/// # Example
+///
+/// ```
+/// use tower_root_path::Origin;
+///
+/// let error = "127.0.0.1:3000".parse::<Origin>().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#"invalid origin "127.0.0.1:3000": must be http:// or https://, a host and an optional port"#
+/// );
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidOrigin(Box<str>);
 

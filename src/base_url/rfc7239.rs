@@ -7,7 +7,7 @@
 //! ```
 //!
 //! White space is allowed around the commas of the list only. One syntax error anywhere makes the
-//! whole header malformed: a parser that splits before it unquotes, or skips an error, can disagree
+//! whole header malformed. A parser that splits before it unquotes, or skips an error, can disagree
 //! with the proxy about where an element begins (CVE-2026-32762 in Rack).
 //!
 //! Empty members count, as in a list of prefixes, although RFC 9110, section 5.6.1.2, ignores them.

@@ -36,8 +36,8 @@ pin_project! {
 /// A body of the inner service that was read in part or as a whole.
 pub(super) struct ReadBody<B: Body> {
     /// Without an edit, that of the inner body. An exact length taken from what was read would be
-    /// wrong: where the length was unknown, the body may still fail, and the server would send a
-    /// truncated response as a complete one.
+    /// wrong: a body of unknown length may still fail. The server would then send a truncated
+    /// response as a complete one.
     pub(super) size_hint: SizeHint,
     /// What was read up to the limit, edited or not.
     pub(super) data: Bytes,

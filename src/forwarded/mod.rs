@@ -98,9 +98,12 @@ impl ForwardedPrefix {
     /// Use it for `X-Script-Name`, `X-Ingress-Path` (Home Assistant) or any other header that your
     /// proxy sets.
     ///
+    /// # Example
+    ///
     /// ```
-    /// # use http::HeaderName;
-    /// # use tower_root_path::{ForwardedPrefix, TrustedProxies};
+    /// use http::HeaderName;
+    /// use tower_root_path::{ForwardedPrefix, TrustedProxies};
+    ///
     /// let name = HeaderName::from_static("x-script-name");
     /// let forwarded = ForwardedPrefix::prefix_header(name, TrustedProxies::loopback());
     /// ```
@@ -112,10 +115,11 @@ impl ForwardedPrefix {
     /// Reads the original path from `header` if the peer is one of `trusted`.
     ///
     /// The root path is the part of the original path before the path that arrived, cut at a
-    /// segment boundary. Queries are ignored. Triplets of unreserved characters are decoded first,
-    /// since the client chooses the spelling: `/%61pi/v1/users` yields `/api/v1`. If the original
-    /// path does not end with the path that arrived, the value is
-    /// [invalid](InvalidForwarded::PathMismatch).
+    /// segment boundary. If the original path does not end with the path that arrived, the value is
+    /// [invalid](InvalidForwarded::PathMismatch). Queries are ignored.
+    ///
+    /// The client chooses the spelling of the path. So triplets of unreserved characters are decoded
+    /// first ([RFC 3986, section 6.2.2.2]): `/%61pi/v1/users` yields `/api/v1`.
     ///
     /// A path may contain commas, so a line is never split. With several [`hops`](Self::hops), of
     /// the rightmost lines the leftmost one that is not empty is used.
@@ -123,9 +127,14 @@ impl ForwardedPrefix {
     /// The path that arrived with such a header is stripped already, so
     /// [`RootPathLayer`](crate::RootPathLayer) does not strip it.
     ///
+    /// [RFC 3986, section 6.2.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2.2
+    ///
+    /// # Example
+    ///
     /// ```
-    /// # use http::{HeaderName, Request};
-    /// # use tower_root_path::{Forwarded, ForwardedPrefix, PeerAddr, RootPath, TrustedProxies};
+    /// use http::{HeaderName, Request};
+    /// use tower_root_path::{Forwarded, ForwardedPrefix, PeerAddr, RootPath, TrustedProxies};
+    ///
     /// let name = HeaderName::from_static("x-envoy-original-path");
     /// let forwarded = ForwardedPrefix::original_path_header(name, TrustedProxies::loopback());
     ///
@@ -162,6 +171,25 @@ impl ForwardedPrefix {
     /// # Panics
     ///
     /// If `hops` is zero.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_root_path::{Forwarded, ForwardedPrefix, PeerAddr, RootPath, TrustedProxies};
+    ///
+    /// let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback()).hops(2);
+    ///
+    /// let request = Request::builder()
+    ///     .header("x-forwarded-prefix", "/sent-by-the-client, /edge, /api/v1")
+    ///     .extension(PeerAddr(([127, 0, 0, 1], 4711).into()))
+    ///     .body(())?;
+    /// assert_eq!(
+    ///     forwarded.read(&request),
+    ///     Forwarded::Used(RootPath::from_static("/edge/api/v1"))
+    /// );
+    /// # Ok::<(), http::Error>(())
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn hops(mut self, hops: usize) -> Self {
@@ -175,11 +203,18 @@ impl ForwardedPrefix {
     /// [`PeerAddr`], then axum's `ConnectInfo<SocketAddr>` (feature `axum`), then tonic's
     /// `TcpConnectInfo` (feature `tonic`).
     ///
+    /// # Example
+    ///
     /// ```
-    /// # use std::net::IpAddr;
-    /// # use tower_root_path::{ForwardedPrefix, TrustedProxies};
-    /// # #[derive(Clone)]
-    /// # struct ProxyProtocol { source: IpAddr }
+    /// use std::net::IpAddr;
+    /// use tower_root_path::{ForwardedPrefix, TrustedProxies};
+    ///
+    /// // An extension of your server.
+    /// #[derive(Clone)]
+    /// struct ProxyProtocol {
+    ///     source: IpAddr,
+    /// }
+    ///
     /// let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::private())
     ///     .peer_addr(|extensions| Some(extensions.get::<ProxyProtocol>()?.source));
     /// ```
@@ -203,6 +238,15 @@ impl ForwardedPrefix {
     }
 
     /// Returns the name of the header that is read.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::{ForwardedPrefix, TrustedProxies};
+    ///
+    /// let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    /// assert_eq!(forwarded.header(), "x-forwarded-prefix");
+    /// ```
     #[must_use]
     pub fn header(&self) -> &HeaderName {
         &self.header
@@ -210,7 +254,21 @@ impl ForwardedPrefix {
 
     /// Reads the header of `request`, or returns why it is not used.
     ///
-    /// [`RootPathLayer`](crate::RootPathLayer) uses this function.
+    /// [`RootPathLayer`](crate::RootPathLayer) uses this function. Call it in a handler to show on a
+    /// status page why a header is ignored.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_root_path::{Forwarded, ForwardedPrefix, TrustedProxies};
+    ///
+    /// let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+    ///
+    /// let request = Request::builder().header("x-forwarded-prefix", "/api/v1").body(())?;
+    /// assert_eq!(forwarded.read(&request), Forwarded::UnknownPeer);
+    /// # Ok::<(), http::Error>(())
+    /// ```
     pub fn read<B>(&self, request: &Request<B>) -> Forwarded {
         let (uri, headers, extensions) = (request.uri(), request.headers(), request.extensions());
         self.read_or_reuse(uri, headers, extensions, &RootPath::EMPTY)
@@ -293,10 +351,12 @@ impl ForwardedPrefix {
     }
 }
 
-/// The result of [`ForwardedPrefix::read`].
+/// The result of [`ForwardedPrefix::read`]: the forwarded root path, or why it is not used.
 ///
-/// [`Display`](fmt::Display) gives a few words for a log or a status page: `used`, `absent`,
-/// `untrusted peer 192.0.2.1`, `unknown peer`, or `invalid: ` and the reason.
+/// It is printed as a few words for a log or a status page: `used`, `absent`,
+/// `untrusted peer 192.0.2.1`, `unknown peer`, or `invalid:` and the reason.
+///
+/// See [`ForwardedPrefix`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Forwarded {
@@ -330,6 +390,28 @@ impl fmt::Display for Forwarded {
 }
 
 /// Error returned when a trusted proxy sent a value that does not yield a valid root path.
+///
+/// The message quotes the value, and names the reason.
+///
+/// # Example
+///
+/// ```
+/// use http::{HeaderName, Request};
+/// use tower_root_path::{Forwarded, ForwardedPrefix, TrustedProxies};
+///
+/// let name = HeaderName::from_static("x-original-uri");
+/// let forwarded = ForwardedPrefix::original_path_header(name, TrustedProxies::all());
+///
+/// let request = Request::get("/users").header("x-original-uri", "/api/v1/items").body(())?;
+/// let Forwarded::Invalid(error) = forwarded.read(&request) else {
+///     panic!("the paths do not match");
+/// };
+/// assert_eq!(
+///     error.to_string(),
+///     r#"original path "/api/v1/items" does not end with the path "/users" that arrived"#
+/// );
+/// # Ok::<(), http::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidForwarded {

@@ -13,17 +13,40 @@ use std::{
 /// that does not keep the address in an extension of its own, such as hyper.
 ///
 /// With the feature `axum`, axum's `ConnectInfo<SocketAddr>` is read as well. With the feature
-/// `tonic`, tonic's `TcpConnectInfo` is, which its server adds with and without TLS.
+/// `tonic`, tonic's `TcpConnectInfo` is read, which its server adds with and without TLS.
+///
+/// # Example
 ///
 /// ```
-/// use http::Request;
-/// use std::net::SocketAddr;
-/// use tower_root_path::PeerAddr;
+/// use http::{Request, Response};
+/// use std::{convert::Infallible, net::SocketAddr};
+/// use tower::{Service, ServiceBuilder, ServiceExt};
+/// use tower_root_path::{ForwardedPrefix, PeerAddr, RootPath, RootPathLayer, TrustedProxies};
 ///
-/// # let (_stream, peer_addr) = ((), SocketAddr::from(([127, 0, 0, 1], 4711)));
-/// // let (stream, peer_addr) = listener.accept().await?;
-/// let mut request = Request::new(());
-/// request.extensions_mut().insert(PeerAddr(peer_addr));
+/// async fn app(request: Request<()>) -> Result<Response<String>, Infallible> {
+///     let root_path = RootPath::from_extensions(request.extensions());
+///     Ok(Response::new(root_path.to_string()))
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // For each connection: `let (stream, peer_addr) = listener.accept().await?`.
+/// let peer_addr: SocketAddr = "127.0.0.1:4711".parse()?;
+///
+/// let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
+/// let mut service = ServiceBuilder::new()
+///     .map_request(move |mut request: Request<()>| {
+///         request.extensions_mut().insert(PeerAddr(peer_addr));
+///         request
+///     })
+///     .layer(RootPathLayer::new("").with_forwarded(forwarded))
+///     .service_fn(app);
+///
+/// let request = Request::builder().header("x-forwarded-prefix", "/api/v1").body(())?;
+/// let response = service.ready().await?.call(request).await?;
+/// assert_eq!(response.body(), "/api/v1");
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerAddr(pub SocketAddr);

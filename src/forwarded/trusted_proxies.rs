@@ -5,10 +5,12 @@ use std::{error, fmt, net::IpAddr, str::FromStr};
 
 /// The addresses of the proxies that are trusted to set a forwarded header.
 ///
-/// Parsed from a list of addresses, CIDR blocks and the names `loopback` and `private`, separated
-/// by commas: `"private, 192.0.2.1, 2001:db8::/32"`. An empty list trusts no peer. An IPv4-mapped
-/// IPv6 address (`::ffff:10.1.2.3`, as dual-stack sockets give it) counts as IPv4, as a peer and in
-/// the list. The look-up is a binary search.
+/// It is parsed from a list of addresses, CIDR blocks and the names `loopback` and `private`,
+/// separated by commas: `"private, 192.0.2.1, 2001:db8::/32"`. An empty list trusts no peer. You can
+/// also collect it from an iterator of [`IpAddr`]s.
+///
+/// An IPv4-mapped IPv6 address (`::ffff:10.1.2.3`, as dual-stack sockets give it) counts as IPv4, as
+/// a peer and in the list. The look-up is a binary search.
 ///
 /// With the feature `serde`, it is deserialized from such a string.
 ///
@@ -33,14 +35,18 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// This machine: `127.0.0.0/8` and `::1`. In a list: `loopback`.
+    /// Trusts this machine: `127.0.0.0/8` and `::1`.
+    ///
+    /// In a list, its name is `loopback`.
     #[must_use]
     pub fn loopback() -> Self {
         Self::well_known(&["127.0.0.0/8", "::1"])
     }
 
-    /// The private networks: `10.0.0.0/8`, `172.16.0.0/12`, `192.168.0.0/16` ([RFC 1918]) and
-    /// `fc00::/7` ([RFC 4193]), without [`loopback`](Self::loopback). In a list: `private`.
+    /// Trusts the private networks, without [`loopback`](Self::loopback).
+    ///
+    /// These are `10.0.0.0/8`, `172.16.0.0/12`, `192.168.0.0/16` ([RFC 1918]) and `fc00::/7`
+    /// ([RFC 4193]). In a list, their name is `private`.
     ///
     /// [RFC 1918]: https://www.rfc-editor.org/rfc/rfc1918
     /// [RFC 4193]: https://www.rfc-editor.org/rfc/rfc4193
@@ -49,10 +55,18 @@ impl TrustedProxies {
         Self::well_known(&["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"])
     }
 
-    /// Every peer, also one without an address (a Unix socket) or with an unknown one.
+    /// Trusts every peer, also one without an address (a Unix socket) or with an unknown one.
     ///
     /// This is safe only if nothing but the proxy can reach the app, and the proxy overwrites the
     /// header. So it has no name in a list.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::TrustedProxies;
+    ///
+    /// assert!(TrustedProxies::all().contains([192, 0, 2, 1].into()));
+    /// ```
     #[must_use]
     pub fn all() -> Self {
         Self {
@@ -61,12 +75,18 @@ impl TrustedProxies {
         }
     }
 
-    /// These proxies and the `others`.
+    /// Trusts these proxies and the `others`.
+    ///
+    /// # Example
     ///
     /// ```
-    /// # use tower_root_path::TrustedProxies;
+    /// use tower_root_path::TrustedProxies;
+    ///
     /// let trusted = TrustedProxies::private().and(TrustedProxies::loopback());
+    /// assert!(trusted.contains([10, 1, 2, 3].into()));
     /// assert!(trusted.contains([127, 0, 0, 1].into()));
+    /// assert_eq!(trusted, "private, loopback".parse()?);
+    /// # Ok::<(), tower_root_path::InvalidTrustedProxies>(())
     /// ```
     #[must_use]
     pub fn and(self, others: Self) -> Self {
@@ -77,7 +97,7 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether `peer` is one of these proxies.
+    /// Returns `true` if `peer` is one of these proxies.
     #[must_use]
     pub fn contains(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
@@ -172,10 +192,15 @@ fn parse_network(network: &str) -> Option<IpNet> {
     }
 }
 
-/// Error returned when a list of [`TrustedProxies`] has a member that is not allowed there.
+/// Error returned when a list of [`TrustedProxies`] has a member that is not valid.
+///
+/// The message quotes the member and names the valid forms.
+///
+/// # Example
 ///
 /// ```
-/// # use tower_root_path::TrustedProxies;
+/// use tower_root_path::TrustedProxies;
+///
 /// let error = "10.0.0.0/8, proxy.local".parse::<TrustedProxies>().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),

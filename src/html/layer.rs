@@ -5,11 +5,11 @@ use crate::warn_once::WarnOnce;
 use std::sync::Arc;
 use tower_layer::Layer;
 
-/// Layer that applies [`BaseHrefService`], which inserts `<base href>` into HTML pages.
+/// Layer that inserts `<base href>` into HTML pages, so that relative URLs work under any root path.
 ///
 /// With it, one build of a front end works under any root path. Build the front end with relative
 /// asset URLs (Vite: `base: './'`). The browser resolves them against `<base href="/api/v1/">`,
-/// whatever the path of the page.
+/// whatever the path of the page. See [the guide](crate::guide::spa) for a whole front end.
 ///
 /// Place it inside [`RootPathLayer`](crate::RootPathLayer), and inside compression layers. A sub-app
 /// with pages of its own needs its own `BaseHrefLayer`, inside the nested layer of the sub-app.
@@ -17,16 +17,18 @@ use tower_layer::Layer;
 /// # Which pages
 ///
 /// A response is edited if its `Content-Type` is `text/html`, and its status is 200 or that of an
-/// error page (4xx and 5xx). It passes unchanged with `Cache-Control: no-transform`, with a
-/// `Content-Encoding` other than `identity` (feature `tracing`: logged once), and in an encoding
-/// that is not compatible with ASCII, such as UTF-16.
+/// error page (4xx and 5xx). It passes unchanged
+///
+/// - with `Cache-Control: no-transform`;
+/// - with a `Content-Encoding` other than `identity` (feature `tracing`: logged once);
+/// - in an encoding that is not compatible with ASCII, such as UTF-16.
 ///
 /// The element is inserted after the `<head …>` tag. Its value is the root path and a slash, or `/`
 /// without a root path. Before `<head …>` there may be a byte order mark, white space, comments, the
-/// doctype and `<html …>`; a page that begins with anything else, such as a fragment for htmx,
+/// doctype and `<html …>`. A page that begins with anything else, such as a fragment for htmx,
 /// passes unchanged.
 ///
-/// A page may have a `<base>` element with an `href`. If the value is `/` or `./`, it is replaced; a
+/// A page may have a `<base>` element with an `href`. If the value is `/` or `./`, it is replaced. A
 /// page with another value passes unchanged. This element is found if it comes before `</head>`
 /// and `<body`, within the first 64 KiB of the page.
 ///
@@ -82,7 +84,7 @@ pub struct BaseHrefLayer {
 }
 
 impl BaseHrefLayer {
-    /// Creates the layer.
+    /// Creates the layer. It has no settings.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -25,7 +25,8 @@ const CONDITIONAL_HEADERS: [HeaderName; 4] = [
     header::RANGE,
 ];
 
-/// Middleware that inserts `<base href>` into HTML pages.
+/// Middleware that inserts `<base href>` into HTML pages, so that relative URLs work under any root
+/// path.
 ///
 /// See [`BaseHrefLayer`] for the details and an example.
 #[derive(Clone, Debug)]
@@ -35,7 +36,17 @@ pub struct BaseHrefService<S> {
 }
 
 impl<S> BaseHrefService<S> {
-    /// Creates the service around `inner`.
+    /// The same as [`BaseHrefLayer::new`], around `inner`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_http::services::ServeDir;
+    /// use tower_root_path::{BaseHrefService, RootPathService};
+    ///
+    /// let pages = BaseHrefService::new(ServeDir::new("dist"));
+    /// let service = RootPathService::new(pages, "/api/v1");
+    /// ```
     pub fn new(inner: S) -> Self {
         BaseHrefLayer::new().layer(inner)
     }

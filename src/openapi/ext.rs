@@ -3,7 +3,7 @@
 use super::Server;
 use crate::RootPath;
 
-/// Sets the `servers` of an OpenAPI document of the types of utoipa and aide.
+/// Extension trait that sets the `servers` of utoipa's and aide's OpenAPI documents.
 ///
 /// It is implemented for `utoipa::openapi::OpenApi` with the feature `utoipa`, and for
 /// `aide::openapi::OpenApi` with the feature `aide`.
@@ -52,6 +52,8 @@ pub trait OpenApiExt: sealed::Sealed {
     /// Returns the document with `servers` in place of its own.
     ///
     /// Use it with the [list](crate::Servers::list) for a root path. An empty list removes the key.
+    ///
+    /// # Example
     ///
     /// ```
     /// # #[cfg(feature = "utoipa")]

@@ -7,15 +7,15 @@ use tower_layer::Layer;
 /// The default of [`OpenApiLayer::limit`]: 16 MiB.
 const DEFAULT_LIMIT: usize = 16 << 20;
 
-/// Layer that applies [`OpenApiService`], which adds the root path to an OpenAPI document.
+/// Layer that adds the root path of each request to the `servers` of an OpenAPI document.
 ///
 /// It edits the JSON text in the response, so it works with every generator, and with a document in
 /// a file. Place it inside [`RootPathLayer`](crate::RootPathLayer). A sub-app with a document of
 /// its own needs its own `OpenApiLayer`, inside the nested layer of the sub-app.
 ///
-/// A response is edited if the request is for one of the configured paths, the status is 200, the
-/// content is JSON (`application/json`, `…+json`), and it is an OpenAPI document. The edits, with
-/// the root path `/api/v1`:
+/// A response is edited if the request is for one of the configured paths, the status is 200, and
+/// the content is an OpenAPI document in JSON (`application/json`, `…+json`). The edits, with the
+/// root path `/api/v1`:
 ///
 /// | version | where | edit |
 /// |---|---|---|
@@ -31,13 +31,13 @@ const DEFAULT_LIMIT: usize = 16 << 20;
 /// # Requests and responses
 ///
 /// - HEAD reaches the app as GET, since the length of the edited document is known only then.
-/// - `Range` and conditional headers, such as `If-None-Match`, are removed from the request, and
-///   `Accept-Encoding` becomes `identity`, since only a whole document without a content coding can
-///   be edited. To compress documents, place the compression layer outside this one.
+/// - Only a whole document without a content coding can be edited. So `Range` and conditional
+///   headers, such as `If-None-Match`, are removed from the request, and `Accept-Encoding` becomes
+///   `identity`. To compress documents, place the compression layer outside this one.
 /// - `Content-Length` becomes the length of the edited document. Validators (`ETag`,
 ///   `Last-Modified`), digests and message signatures are removed.
-/// - A response passes unchanged if it has a content coding anyway, if it is larger than the
-///   [`limit`](Self::limit), or if it is not an OpenAPI document.
+/// - A response with a content coding passes unchanged. So does one that is larger than the
+///   [`limit`](Self::limit).
 /// - The document is parsed for each request, on the thread that serves the request.
 ///
 /// If the root path is forwarded, [`RootPathLayer`](crate::RootPathLayer) adds the name of the
@@ -106,6 +106,14 @@ impl OpenApiLayer {
     /// # Panics
     ///
     /// If `path` does not begin with a slash, or contains a query, a fragment or braces.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::OpenApiLayer;
+    ///
+    /// let layer = OpenApiLayer::new("/openapi.json").path("/admin/openapi.json");
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn path(self, path: impl Into<String>) -> Self {
@@ -117,6 +125,14 @@ impl OpenApiLayer {
     ///
     /// This is FastAPI's `root_path_in_servers=False`. URLs that begin with a slash still get the
     /// root path, in `servers` and in the `basePath` of 2.0.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::OpenApiLayer;
+    ///
+    /// let layer = OpenApiLayer::new("/openapi.json").without_root_path();
+    /// ```
     #[doc(alias = "root_path_in_servers")]
     #[must_use]
     pub fn without_root_path(self) -> Self {
@@ -126,6 +142,14 @@ impl OpenApiLayer {
     /// Sets the maximum size of a document, in bytes. Defaults to 16 MiB.
     ///
     /// A document is held in memory while it is edited. A larger one passes unchanged.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::OpenApiLayer;
+    ///
+    /// let layer = OpenApiLayer::new("/openapi.json").limit(1024 * 1024);
+    /// ```
     #[must_use]
     pub fn limit(self, limit: usize) -> Self {
         self.with(|config| config.limit = limit)

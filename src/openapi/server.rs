@@ -4,12 +4,15 @@ use std::{error, fmt, str::FromStr};
 
 /// One entry of an OpenAPI `servers` list: a [Server Object].
 ///
-/// With the feature `serde`, it serialises as that object.
+/// With the feature `serde`, it is serialized as that object.
+///
+/// # Example
 ///
 /// ```
 /// use tower_root_path::{Server, ServerVariable};
 ///
 /// let server = Server::new("https://{region}.example.com/api")
+///     .name("prod")
 ///     .description("Production")
 ///     .variable("region", ServerVariable::new("eu").allowed(["eu", "us"]));
 /// assert_eq!(server.url(), "https://{region}.example.com/api");
@@ -103,18 +106,21 @@ impl Server {
         self
     }
 
-    /// Sets a field that extends the specification.
-    ///
-    /// ```
-    /// # use tower_root_path::Server;
-    /// let server = Server::new("/").extension("x-internal", true);
-    /// assert_eq!(serde_json::to_string(&server)?, r#"{"url":"/","x-internal":true}"#);
-    /// # Ok::<(), serde_json::Error>(())
-    /// ```
+    /// Sets the extension field `name`, such as `x-internal`.
     ///
     /// # Panics
     ///
     /// If `name` does not begin with `x-`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::Server;
+    ///
+    /// let server = Server::new("/").extension("x-internal", true);
+    /// assert_eq!(serde_json::to_string(&server)?, r#"{"url":"/","x-internal":true}"#);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     #[cfg(feature = "serde")]
     #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
     #[must_use]
@@ -144,10 +150,13 @@ impl FromStr for Server {
 
 /// A variable in the URL of a [`Server`]: a [Server Variable Object].
 ///
+/// # Example
+///
 /// ```
-/// use tower_root_path::ServerVariable;
+/// use tower_root_path::{Server, ServerVariable};
 ///
 /// let region = ServerVariable::new("eu").allowed(["eu", "us"]).description("The data center");
+/// let server = Server::new("https://{region}.example.com").variable("region", region);
 /// ```
 ///
 /// [Server Variable Object]: https://spec.openapis.org/oas/v3.1.1#server-variable-object
@@ -192,10 +201,15 @@ impl ServerVariable {
     }
 }
 
-/// Error returned when a URL is not valid for a [`Server`].
+/// Error returned when the URL of a [`Server`] is a network-path reference, or is read as one.
+///
+/// The message quotes the URL and names the valid form.
+///
+/// # Example
 ///
 /// ```
-/// # use tower_root_path::Server;
+/// use tower_root_path::Server;
+///
 /// let error = "//example.com".parse::<Server>().unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),

@@ -3,7 +3,7 @@
 use super::Server;
 use crate::{uri, RootPath};
 
-/// The `servers` list of an OpenAPI document: your own servers, and the root path of each request.
+/// The `servers` list of an OpenAPI document: your own servers, and the root path of the request.
 ///
 /// The list is that of FastAPI: the root path comes first, unless an entry has it as its URL. Then
 /// this entry stays where it is, with its description. A trailing slash is ignored in this
@@ -39,7 +39,9 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Creates a list with your `own` servers, in this order. There may be none.
+    /// Creates a list with your `own` servers, in this order.
+    ///
+    /// There may be none.
     pub fn new(own: impl IntoIterator<Item = Server>) -> Self {
         Self {
             own: own.into_iter().collect(),
@@ -51,6 +53,8 @@ impl Servers {
     ///
     /// This is FastAPI's `root_path_in_servers=False`. Your own URLs that begin with a slash still
     /// get the root path.
+    ///
+    /// # Example
     ///
     /// ```
     /// use tower_root_path::{RootPath, Server, Servers};
@@ -79,7 +83,7 @@ impl Servers {
 }
 
 impl Default for Servers {
-    /// A list without servers of your own: the root path alone.
+    /// Creates a list without servers of your own: the root path alone.
     fn default() -> Self {
         Self::new([])
     }

@@ -26,7 +26,7 @@ const CONDITIONAL_HEADERS: [HeaderName; 6] = [
     header::RANGE,
 ];
 
-/// Middleware that adds the root path of each request to an OpenAPI document.
+/// Middleware that adds the root path of each request to the `servers` of an OpenAPI document.
 ///
 /// See [`OpenApiLayer`] for the details and an example.
 #[derive(Clone, Debug)]
@@ -36,13 +36,21 @@ pub struct OpenApiService<S> {
 }
 
 impl<S> OpenApiService<S> {
-    /// Creates the service around `inner`, for the document at `path`.
-    ///
-    /// It has the defaults of [`OpenApiLayer::new`]; use [`OpenApiLayer`] to change them.
+    /// The same as [`OpenApiLayer::new`], around `inner`.
     ///
     /// # Panics
     ///
     /// If `path` does not begin with a slash, or contains a query, a fragment or braces.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_http::services::ServeDir;
+    /// use tower_root_path::{OpenApiService, RootPathService};
+    ///
+    /// let docs = OpenApiService::new(ServeDir::new("docs"), "/openapi.json");
+    /// let service = RootPathService::new(docs, "/api/v1");
+    /// ```
     #[track_caller]
     pub fn new(inner: S, path: impl Into<String>) -> Self {
         OpenApiLayer::new(path).layer(inner)

@@ -29,22 +29,26 @@ use std::{error, fmt, ops::Range, sync::LazyLock};
 /// | an [own origin](Self::own_origin), as in `http://127.0.0.1:3000/login` | `/api/v1/login` |
 /// | over HTTP/2, the URL of the request itself, ignoring a trailing slash and the query | its path under `/api/v1` |
 ///
-/// The result is always a path-absolute reference, which can contain neither a wrong scheme nor an
-/// internal host, and which proxies pass unchanged by default. Without a root path only own origins
+/// A rewritten reference is always path-absolute. So it contains neither a wrong scheme nor an
+/// internal host, and proxies pass it unchanged by default. Without a root path, only own origins
 /// and reflected paths are rewritten.
 ///
-/// If the app has routes of its own that begin with the root path, redirect to their whole public
-/// path, which [`RootPath::join`](crate::RootPath::join) makes: a redirect to `/api/v1/x` stays as
-/// it is.
+/// An app may have routes of its own that begin with the root path. A redirect to `/api/v1/x` stays
+/// as it is. So redirect to such a route by its whole public path, which
+/// [`RootPath::join`](crate::RootPath::join) returns.
 ///
 /// # Reflected paths
 ///
-/// An app that redirects to the path of the request, for example to append a slash, makes
-/// `Location: //evil.example/` of a request for `//evil.example`, and browsers read a host in it
-/// ([RFC 3986, section 4.2]). If the request path, as it is or percent-decoded, begins with `//` or
-/// `/\`, such a reference is not read as a host: its leading slashes become one. In `Location`,
-/// `Content-Location` and `Refresh` this holds with [`none`](Self::none) and without a root path
-/// too. A sub-app needs a nested layer of its own for this, since the outer layer sees another path.
+/// An app may redirect to the path of the request, for example to append a slash. For a request for
+/// `//evil.example`, it sends `Location: //evil.example/`. Browsers read a host in this
+/// network-path reference ([RFC 3986, section 4.2]).
+///
+/// If the request path begins with `//` or `/\`, as it is or percent-decoded, such a reference is
+/// treated as a path. Its leading slashes and backslashes become one slash. In `Location`,
+/// `Content-Location` and `Refresh`, this holds with [`none`](Self::none) and without a root path
+/// too.
+///
+/// A sub-app needs a nested layer of its own for this, since the outer layer sees another path.
 ///
 /// # Stacked layers
 ///
@@ -53,16 +57,38 @@ use std::{error, fmt, ops::Range, sync::LazyLock};
 ///
 /// # One party rewrites
 ///
-/// If your proxy rewrites headers (nginx `proxy_redirect / /api/v1/;`, lighttpd `map-urlpath`), use
-/// [`none`](Self::none), or better, configure the proxy not to.
+/// If your proxy rewrites headers (nginx `proxy_redirect / /api/v1/;`, lighttpd `map-urlpath`), turn
+/// that off. If you cannot change the proxy, use [`none`](Self::none).
 ///
 /// # Example
 ///
 /// ```
+/// use http::{Request, Response};
+/// use std::convert::Infallible;
+/// use tower::{Service, ServiceBuilder, ServiceExt};
 /// use tower_root_path::{Rewrite, RootPathLayer};
 ///
-/// let layer = RootPathLayer::new("/api/v1")
-///     .rewrite(Rewrite::redirects().link().set_cookie_path());
+/// async fn app(_: Request<()>) -> Result<Response<()>, Infallible> {
+///     let response = Response::builder()
+///         .header("location", "/login")
+///         .header("link", "</app.css>; rel=preload")
+///         .header("set-cookie", "id=7; Path=/; HttpOnly");
+///     Ok(response.body(()).unwrap())
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let rewrite = Rewrite::redirects().link().set_cookie_path();
+/// let mut service = ServiceBuilder::new()
+///     .layer(RootPathLayer::new("/api/v1").rewrite(rewrite))
+///     .service_fn(app);
+///
+/// let response = service.ready().await?.call(Request::new(())).await?;
+/// assert_eq!(response.headers()["location"], "/api/v1/login");
+/// assert_eq!(response.headers()["link"], "</api/v1/app.css>; rel=preload");
+/// assert_eq!(response.headers()["set-cookie"], "id=7; Path=/api/v1; HttpOnly");
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// [RFC 3986, section 4.2]: https://www.rfc-editor.org/rfc/rfc3986#section-4.2
@@ -73,7 +99,9 @@ pub struct Rewrite {
 }
 
 impl Rewrite {
-    /// Rewrites `Location`, `Content-Location` and the `url=` of `Refresh`, whatever the status.
+    /// Rewrites `Location`, `Content-Location` and the `url=` of `Refresh`.
+    ///
+    /// They are rewritten in responses with any status.
     #[must_use]
     pub fn redirects() -> Self {
         Self::none().with([header::LOCATION, header::CONTENT_LOCATION, header::REFRESH])
@@ -81,11 +109,22 @@ impl Rewrite {
 
     /// Rewrites every header that this crate knows.
     ///
-    /// These are [`redirects`](Self::redirects), [`link`](Self::link),
-    /// [`set_cookie_path`](Self::set_cookie_path), with the feature `htmx` the headers of htmx, and
-    /// these headers, whose value is one URL: `Azure-AsyncOperation`, `Operation-Location`,
-    /// `Service-Worker-Allowed`, `SourceMap`, `Turbo-Location`, `X-Inertia-Location`, `X-PJAX-URL`,
-    /// `X-SourceMap`, `X-Up-Location`.
+    /// These are
+    ///
+    /// - the headers of [`redirects`](Self::redirects), [`link`](Self::link) and
+    ///   [`set_cookie_path`](Self::set_cookie_path);
+    /// - with the feature `htmx`, the headers of htmx;
+    /// - headers whose value is one URL: `Azure-AsyncOperation`, `Operation-Location`,
+    ///   `Service-Worker-Allowed`, `SourceMap`, `Turbo-Location`, `X-Inertia-Location`, `X-PJAX-URL`,
+    ///   `X-SourceMap`, `X-Up-Location`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::{Rewrite, RootPathLayer};
+    ///
+    /// let layer = RootPathLayer::new("/api/v1").rewrite(Rewrite::all());
+    /// ```
     #[must_use]
     pub fn all() -> Self {
         let all = Self::redirects().link().set_cookie_path().with(ONE_URL);
@@ -94,9 +133,18 @@ impl Rewrite {
         all
     }
 
-    /// Rewrites nothing: the app reads its [`RootPath`](crate::RootPath), and what it emits stays.
+    /// Rewrites no header.
     ///
-    /// Only [reflected paths](Self#reflected-paths) are made harmless.
+    /// The app reads its [`RootPath`](crate::RootPath), and what it emits stays. Only
+    /// [reflected paths](Self#reflected-paths) are made harmless.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::{Rewrite, RootPathLayer};
+    ///
+    /// let layer = RootPathLayer::new("/api/v1").rewrite(Rewrite::none());
+    /// ```
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -113,11 +161,12 @@ impl Rewrite {
         self.with([header::LINK])
     }
 
-    /// Rewrites the `Path` of `Set-Cookie` too: `/` becomes `/api/v1`, so that apps on one host do
-    /// not see each other's cookies.
+    /// Rewrites the `Path` of `Set-Cookie` too.
     ///
-    /// A cookie without a `Path`, or with one that does not begin with a slash, stays: browsers
-    /// take the directory of the public URL. A `__Host-` cookie stays, since its path must be `/`
+    /// `/` becomes `/api/v1`, so that apps on one host do not receive each other's cookies.
+    ///
+    /// A cookie without a `Path`, or with one that does not begin with a slash, stays. Browsers use
+    /// the directory of the public URL instead. A `__Host-` cookie stays, since its path must be `/`
     /// ([RFC 6265bis, section 4.1.3.2][host]).
     ///
     /// [host]: https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#section-4.1.3.2
@@ -126,10 +175,20 @@ impl Rewrite {
         self.with([header::SET_COOKIE])
     }
 
-    /// Rewrites the headers of [htmx] too: `HX-Redirect`, `HX-Push-Url`, `HX-Replace-Url` and
-    /// `HX-Location`, which is a URL or JSON with a `path` (and `push` and `replace`).
+    /// Rewrites the headers of [htmx] too.
+    ///
+    /// These are `HX-Redirect`, `HX-Push-Url`, `HX-Replace-Url` and `HX-Location`. The last one is a
+    /// URL, or JSON whose members `path`, `push` and `replace` may be URLs.
     ///
     /// [htmx]: https://htmx.org/reference/#response_headers
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use tower_root_path::{Rewrite, RootPathLayer};
+    ///
+    /// let layer = RootPathLayer::new("/api/v1").rewrite(Rewrite::redirects().htmx());
+    /// ```
     #[cfg(feature = "htmx")]
     #[cfg_attr(docsrs, doc(cfg(feature = "htmx")))]
     #[must_use]
@@ -142,8 +201,15 @@ impl Rewrite {
         ])
     }
 
-    /// Rewrites the header `name` too: as one URI reference, or by its own grammar if this crate
-    /// knows it.
+    /// Rewrites the header `name` too.
+    ///
+    /// Its value is rewritten as one URI reference, or by its own grammar if this crate knows it.
+    ///
+    /// # Panics
+    ///
+    /// If `name` is not a header name, or if [`try_header`](Self::try_header) refuses it.
+    ///
+    /// # Example
     ///
     /// ```
     /// use tower_root_path::{Rewrite, RootPathLayer};
@@ -151,10 +217,6 @@ impl Rewrite {
     /// let layer = RootPathLayer::new("/api/v1")
     ///     .rewrite(Rewrite::redirects().link().header("x-inertia-location"));
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// If `name` is not a header name, or one that [`try_header`](Self::try_header) refuses.
     #[must_use]
     #[track_caller]
     pub fn header<N>(self, name: N) -> Self
@@ -169,24 +231,28 @@ impl Rewrite {
         }
     }
 
-    /// Rewrites the header `name` too, where the name comes from outside the program.
+    /// The same as [`header`](Self::header), but returns an error instead of panicking.
+    ///
+    /// Use it for a name that comes from outside the program.
     ///
     /// # Errors
     ///
-    /// If a rewritten value would be wrong or would silently stay as it is:
+    /// If a rewritten value would be wrong, or would silently stay as it is:
     ///
     /// - URLs in a grammar of the header's own: `Alt-Svc`, `Clear-Site-Data`,
     ///   `Content-Security-Policy`, `Content-Security-Policy-Report-Only`, `Link-Template`, `NEL`,
     ///   `Report-To`, `Reporting-Endpoints`, `Speculation-Rules`, `Use-As-Dictionary`,
     ///   `WWW-Authenticate`;
     /// - paths for the proxy, not for the client: `X-Accel-Redirect`, `X-Lighttpd-Send-File`,
-    ///   `X-Reproxy-URL`, `X-Sendfile`.
+    ///   `X-Reproxy-URL`, `X-Sendfile`;
+    /// - without the feature `htmx`: `HX-Location`, which may be JSON.
     ///
     /// # Example
     ///
     /// ```
-    /// # use http::HeaderName;
-    /// # use tower_root_path::Rewrite;
+    /// use http::HeaderName;
+    /// use tower_root_path::Rewrite;
+    ///
     /// let name = HeaderName::from_static("x-accel-redirect");
     /// let error = Rewrite::redirects().try_header(name).unwrap_err();
     /// assert_eq!(
@@ -202,14 +268,20 @@ impl Rewrite {
         }
     }
 
-    /// Treats URLs of `origin` as references to this app: `http://127.0.0.1:3000/login` becomes
-    /// `/api/v1/login`. May be called several times.
+    /// Treats URLs of `origin` as references to this app.
     ///
-    /// This is for the address that the app listens on, for apps that build absolute URLs from it.
+    /// `http://127.0.0.1:3000/login` becomes `/api/v1/login`. Use it if the app builds absolute URLs
+    /// from the address that it listens on. You can call it several times.
     ///
     /// **Do not name the public origin.** Other apps may live there. With
     /// `own_origin("https://example.com")`, a redirect to the identity provider at
     /// `https://example.com/auth/login` would lead to `/api/v1/auth/login`.
+    ///
+    /// # Panics
+    ///
+    /// If `origin` is not a valid [`Origin`]. To get an error instead, parse the `Origin` yourself.
+    ///
+    /// # Example
     ///
     /// ```
     /// use tower_root_path::{Rewrite, RootPathLayer};
@@ -217,11 +289,6 @@ impl Rewrite {
     /// let layer = RootPathLayer::new("/api/v1")
     ///     .rewrite(Rewrite::redirects().own_origin("http://127.0.0.1:3000"));
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// If `origin` is not a valid [`Origin`]. An `Origin` that you parse yourself gives an error
-    /// instead.
     #[must_use]
     #[track_caller]
     pub fn own_origin<O>(mut self, origin: O) -> Self
@@ -295,9 +362,10 @@ impl Default for Rewrite {
     }
 }
 
-/// Error returned when a header cannot be rewritten: names the header and the reason.
+/// Error returned when [`Rewrite::try_header`] refuses a header.
 ///
-/// See [`Rewrite::try_header`].
+/// The message quotes the name of the header, and names the reason. See there for the headers and an
+/// example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnsupportedHeader {
     name: HeaderName,
