@@ -10,10 +10,6 @@
 mod macros;
 
 mod add_prefix;
-#[cfg(feature = "aide")]
-mod aide;
-#[cfg(feature = "axum")]
-mod axum;
 mod base_url;
 #[cfg(any(feature = "html", feature = "openapi"))]
 mod edit;
@@ -52,13 +48,19 @@ mod rewrite;
 mod root_path;
 mod service;
 mod strip_prefix;
-#[cfg(feature = "tonic")]
-mod tonic;
 mod uri;
-#[cfg(feature = "utoipa")]
-mod utoipa;
 mod vary;
 mod warn_once;
+
+// After the layers, whose constructors are then first in the documentation.
+#[cfg(feature = "aide")]
+mod aide;
+#[cfg(feature = "axum")]
+mod axum;
+#[cfg(feature = "tonic")]
+mod tonic;
+#[cfg(feature = "utoipa")]
+mod utoipa;
 
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]

@@ -134,6 +134,8 @@ impl TrustedProxies {
     }
 }
 
+try_from_strings!(TrustedProxies, InvalidTrustedProxies);
+
 impl FromStr for TrustedProxies {
     type Err = InvalidTrustedProxies;
 
