@@ -176,9 +176,11 @@ impl RootPathLayer {
     /// - a mount that makes the root path too long;
     /// - a mount with path parameters, if middleware inside the outer router has changed the path.
     ///
-    /// Each mount counts once, however many of these layers there are, and wherever the outer
-    /// [`RootPathLayer`] is placed. Inside a nested router, `RootPathLayer::new` replaces the mount
-    /// with its own value, unless that is empty.
+    /// Each mount counts once, also with several nested layers. The outer [`RootPathLayer`] may be
+    /// around the router or inside it.
+    ///
+    /// In a nested router, use this layer and not `RootPathLayer::new`. `RootPathLayer::new("/x")`
+    /// there adds `/x` to the root path of the outer layers, and does not add the mount.
     ///
     /// Without a layer of its own, a sub-app sees the root path of the app around it, and its
     /// redirects lose the mount.

@@ -457,7 +457,10 @@ impl OnResponse {
 
     fn warn_and_vary(&self, config: &Config, status: StatusCode, headers: &mut HeaderMap) {
         if self.is_unstripped && status == StatusCode::NOT_FOUND {
-            config.warn_once.prefix_not_stripped(self.base.own());
+            let reads_prefix = config.forwarded.is_some();
+            config
+                .warn_once
+                .prefix_not_stripped(self.base.own(), reads_prefix);
         }
         if config.derived.varies {
             for name in config.vary() {

@@ -58,7 +58,7 @@ impl WarnOnce {
     #[cfg(feature = "html")]
     pub(crate) fn encoded_page(&self, _coding: &HeaderValue) {}
 
-    pub(crate) fn prefix_not_stripped(&self, _root_path: &str) {}
+    pub(crate) fn prefix_not_stripped(&self, _root_path: &str, _reads_prefix: bool) {}
 
     pub(crate) fn origin<B>(
         &self,
@@ -126,14 +126,20 @@ impl WarnOnce {
 
     /// A request path that begins with the root path, and a 404 response. The path alone does not
     /// show whether the proxy does not strip the prefix or the client sent it twice.
-    pub(crate) fn prefix_not_stripped(&self, root_path: &str) {
+    ///
+    /// A proxy that sends the prefix has to strip it: for a client that sends the header, the app
+    /// would strip any prefix.
+    pub(crate) fn prefix_not_stripped(&self, root_path: &str, reads_prefix: bool) {
+        let fix = match reads_prefix {
+            true => "let the proxy strip the prefix that it sends",
+            false => "use `strip_if_present()`, in axum with `RootPathLayer::wrap`",
+        };
         if self.is_first(Self::PREFIX_NOT_STRIPPED) {
             tracing::warn!(
                 root_path,
                 "the request path begins with the root path, and the response is 404. Does your \
                  proxy strip the prefix? If it does, the client sent the prefix twice, and nothing \
-                 is wrong. If it does not, use `strip_if_present()`, in axum with \
-                 `RootPathLayer::wrap`",
+                 is wrong. If it does not, {fix}",
             );
         }
     }

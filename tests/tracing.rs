@@ -125,6 +125,23 @@ async fn a_404_with_the_prefix_in_the_path_is_logged_once() {
 /// After routing it is too late to strip.
 #[cfg(feature = "axum")]
 #[tokio::test]
+async fn a_404_with_a_forwarded_prefix_in_the_path_names_the_proxy() {
+    let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::all());
+    let layer = RootPathLayer::new("").with_forwarded(forwarded);
+    let lines = logged(async {
+        let request = get_with("/api/v1/app", &[(PREFIX, "/api/v1")]);
+        let app = App(|_| {
+            let mut response = Response::new(());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response
+        });
+        layer.layer(app).oneshot(request).await.unwrap();
+    })
+    .await;
+    assert_lines(&lines, &["let the proxy strip the prefix that it sends"]);
+}
+
+#[tokio::test]
 async fn a_404_of_a_layer_that_runs_too_late_to_strip_is_logged() {
     use axum::{body::Body, routing::get, Router};
     use tower::ServiceExt;

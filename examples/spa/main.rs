@@ -34,7 +34,7 @@ use axum::{
     Json, Router,
 };
 use clap::Parser;
-use futures_util::{stream, Stream};
+use futures_util::stream;
 use serde_json::{json, Value};
 use shared::{
     cli::{parse_trust, Strip},
@@ -247,14 +247,15 @@ async fn note(Path(id): Path<usize>) -> Result<Json<Value>, StatusCode> {
 }
 
 /// Numbers, five of them a second.
-async fn events() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+async fn events() -> impl IntoResponse {
     let interval = interval(Duration::from_millis(200));
     let events = stream::unfold((interval, 1), |(mut interval, n): (_, u32)| async move {
         interval.tick().await;
         let event = Event::default().data(n.to_string());
-        Some((Ok(event), (interval, n + 1)))
+        Some((Ok::<_, Infallible>(event), (interval, n + 1)))
     });
-    Sse::new(events)
+    // nginx would hold them back until its buffer is full.
+    ([("x-accel-buffering", "no")], Sse::new(events))
 }
 
 /// Sends each received message back.

@@ -57,7 +57,7 @@ const BEHAVIOURS: [Behaviour; 7] = [
         file: "nginx/tls.conf",
         forwarded: X_FORWARDED,
         rejected_in_connection: &[],
-        websocket_scheme: None,
+        websocket_scheme: Some("https"),
     },
     Behaviour {
         file: "traefik/tls.toml",

@@ -429,6 +429,8 @@ async fn svg_finds_its_own_elements_under_a_base() {
     let browser = Browser::start().await;
     let app = Example::start("spa", &["--root-path", "/app", "--strip", "if-present"]);
     browser.open(&app.url("/app/notes/1")).await;
+    // After that, the app does not change its page.
+    browser.wait_for_text("Bread").await;
     let draw = |content: &str| {
         let svg = format!("<svg id=\"svg\" width=\"40\" height=\"40\">{content}</svg>");
         let main = "document.getElementById('main')";
