@@ -5,6 +5,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use std::{
     cell::Cell,
+    error::Error,
+    fmt::Debug,
     marker::{PhantomData, PhantomPinned},
     pin::Pin,
     sync::MutexGuard,
@@ -147,13 +149,16 @@ fn a_future_is_what_the_inner_future_and_the_body_are() {
 #[test]
 fn layers_and_values_can_be_sent_and_shared() {
     macro_rules! check {
-        ($($Type:ty),* $(,)?) => {$(
+        ($of:ident: $($Type:ty),* $(,)?) => {$(
+            $of::<$Type>();
             assert_eq!(auto_traits!($Type), "Send, Sync, Unpin", stringify!($Type));
         )*};
     }
+    fn value<T: Clone + Debug + 'static>() {}
+    fn error<T: Error + 'static>() {}
 
     check!(
-        AddPrefixLayer,
+        value: AddPrefixLayer,
         BaseHrefLayer,
         NestedRootPathLayer,
         OpenApiLayer,
@@ -161,7 +166,7 @@ fn layers_and_values_can_be_sent_and_shared() {
         StripPrefixLayer,
     );
     check!(
-        AllowedHosts,
+        value: AllowedHosts,
         ForwardedOrigin,
         ForwardedPrefix,
         PeerAddr,
@@ -169,7 +174,7 @@ fn layers_and_values_can_be_sent_and_shared() {
         TrustedProxies
     );
     check!(
-        BaseUrl,
+        value: BaseUrl,
         Forwarded,
         Origin,
         PublicUri,
@@ -179,7 +184,7 @@ fn layers_and_values_can_be_sent_and_shared() {
         Servers
     );
     check!(
-        InvalidAllowedHosts,
+        error: InvalidAllowedHosts,
         InvalidBaseUrl,
         InvalidForwarded,
         InvalidOrigin,
