@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Checks the package that crates.io gets: it passes its tests and has its documentation without the
-# repository, and builds with the lowest versions that it says it needs. Needs the registry and target/tools.
+# repository, and builds with the lowest versions that it says it needs.
+#
+#     interop/install-tools.sh
+#     interop/check-package.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 target=${CARGO_TARGET_DIR:-$root/target}
-export PATH="$root/target/tools/bin:$PATH"
 
 cargo package --locked --allow-dirty --no-verify --target-dir "$target"
 archive=$(ls -t "$target"/package/tower-root-path-*.crate | head -1)
@@ -14,7 +16,7 @@ rm -rf "$unpacked"
 mkdir -p "$unpacked"
 tar --extract --file "$archive" --directory "$unpacked" --strip-components 1
 cd "$unpacked"
-# It is below the workspace of the repository, and not in it.
+# It is in a subdirectory of the workspace of the repository, and not a member.
 printf '\n[workspace]\n' >>Cargo.toml
 
 # The dependencies are those of the repository, and compiled already.
@@ -28,5 +30,5 @@ awk '/^\[/ { skip = /^\[dev-dependencies/ && !/proptest/ } !skip' Cargo.toml >Ca
 mv Cargo.toml.minimal Cargo.toml
 rm Cargo.lock
 RUSTC_BOOTSTRAP=1 cargo update -Z direct-minimal-versions
-cargo hack check --locked --each-feature --lib --target-dir "$target"
+"$root/target/tools/bin/cargo-hack" hack check --locked --each-feature --lib --target-dir "$target"
 cargo test --locked --all-features --lib --target-dir "$target"
