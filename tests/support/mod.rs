@@ -1,8 +1,10 @@
 //! What more than one test needs.
-#![allow(dead_code, unreachable_pub)] // Each test takes its part.
+#![allow(unused, unreachable_pub)] // Each test takes its part.
 
 #[cfg(feature = "axum")]
 pub mod axum;
+#[cfg(all(feature = "html", feature = "openapi"))]
+pub mod layers;
 pub mod process;
 
 use http::{header::HOST, HeaderMap, HeaderName, HeaderValue, Request, Response};
