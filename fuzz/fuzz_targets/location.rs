@@ -65,9 +65,11 @@ fn assert_rewritten(root_path: &str, reference: &[u8], once: &[u8]) {
 
 fn model(root_path: &str, request_paths: &[Vec<u8>], value: &[u8]) -> Vec<u8> {
     let reference = value.trim_ascii();
-    let own = [OWN, &OWN[5..]].into_iter().find_map(|own| {
-        let (origin, path) = reference.split_at_checked(own.len())?;
-        let is_own = origin.eq_ignore_ascii_case(own.as_bytes());
+    let own = ["http://app:", "//app:"].into_iter().find_map(|own| {
+        let (before_port, rest) = reference.split_at_checked(own.len())?;
+        let zeros = rest.iter().take_while(|byte| **byte == b'0').count();
+        let path = rest[zeros..].strip_prefix(b"3000")?;
+        let is_own = before_port.eq_ignore_ascii_case(own.as_bytes());
         (is_own && matches!(path, [] | [b'/' | b'?' | b'#', ..])).then_some(path)
     });
     let reflects = request_paths.iter().any(|path| is_network_path(path));

@@ -41,12 +41,12 @@ fn check([root_path, frame_len, document]: [&[u8]; 3]) -> Option<()> {
     model(&mut expected, root_path.as_str());
     assert_eq!(parse(&edited), Some(expected));
 
-    // What is between the strings stays, in its order.
+    // What is between the strings stays, in its order, except for a `null` that becomes a list.
     let edited = without_strings(&edited);
     let mut rest = edited.iter();
-    assert!(without_strings(document)
-        .iter()
-        .all(|byte| rest.any(|other| other == byte)));
+    let mut kept = without_strings(document);
+    kept.retain(|byte| !b"null".contains(byte));
+    assert!(kept.iter().all(|byte| rest.any(|other| other == byte)));
     Some(())
 }
 
