@@ -117,7 +117,7 @@ impl TokenSink for Sink {
         match (tokens.last_mut(), token) {
             (_, Token::ParseError(_)) => {}
             (Some(Token::CharacterTokens(text)), Token::CharacterTokens(more)) => {
-                text.push_tendril(&more)
+                text.push_tendril(&more);
             }
             (_, token) => tokens.push(token),
         }

@@ -120,7 +120,7 @@ fn prefix_path_item(item: &mut Value, root_path: &str) {
                 }
             }
             method if METHODS.contains(&format!(" {method} ")) => {
-                prefix_servers(operation, root_path)
+                prefix_servers(operation, root_path);
             }
             _ => {}
         }

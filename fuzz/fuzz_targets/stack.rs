@@ -56,9 +56,9 @@ fn check([uri, forwarded, original_path, reference, stack]: [&[u8]; 5]) -> Optio
         Some(request)
     };
     let respond = |reference: &HeaderValue| {
-        let layers = stack.iter().rev();
-        let service = layers.fold(Some(app(reference.clone())), |inner, (kind, path)| {
-            wrap(inner?, kind, path)
+        let mut layers = stack.iter().rev();
+        let service = layers.try_fold(app(reference.clone()), |inner, (kind, path)| {
+            wrap(inner, kind, path)
         });
         // Inner layers get the origin and the headers to rewrite from this one.
         let layer = RootPathLayer::new("")
@@ -108,7 +108,8 @@ fn check([uri, forwarded, original_path, reference, stack]: [&[u8]; 5]) -> Optio
     let reference = reference.trim_ascii();
     if rewrites && reference.starts_with(b"/") && !reference.starts_with(b"//") {
         // A mount may be spelled as the client wrote it.
-        let (once, root_path) = (decoded(once.as_bytes()), decoded(root_path.as_bytes()));
+        let once = decoded(once.as_bytes().trim_ascii());
+        let root_path = decoded(root_path.as_bytes());
         assert!(once.starts_with(&root_path));
     }
     if let Some((expected, path)) = model(&request()?, &stack) {

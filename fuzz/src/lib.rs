@@ -37,6 +37,7 @@ macro_rules! target {
 }
 
 /// The first lines of `data`, and the rest as the last one.
+#[must_use]
 pub fn lines<const N: usize>(data: &[u8]) -> Option<[&[u8]; N]> {
     let data = data.strip_suffix(b"\n").unwrap_or(data);
     let lines = data.splitn(N, |byte| *byte == b'\n');
@@ -55,6 +56,7 @@ pub fn for_each_file(check: impl Fn(&[u8]) -> Option<()>) {
 }
 
 /// `GET uri`, if this is a URI.
+#[must_use]
 pub fn get(uri: &[u8]) -> Option<Request<()>> {
     Request::get(uri).body(()).ok()
 }
@@ -148,12 +150,14 @@ where
 }
 
 /// Whether `path` begins with `root_path`, up to a segment boundary.
+#[must_use]
 pub fn is_under(path: &[u8], root_path: &str) -> bool {
     let rest = path.strip_prefix(root_path.as_bytes());
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b'?' | b'#')))
 }
 
 /// A model of the rule for paths: `root_path` and `path`, or `path` if it is under `root_path`.
+#[must_use]
 pub fn public_path(root_path: &str, path: &[u8]) -> Vec<u8> {
     if is_under(path, root_path) {
         path.to_owned()
@@ -163,6 +167,7 @@ pub fn public_path(root_path: &str, path: &[u8]) -> Vec<u8> {
 }
 
 /// A model of the rule for references, in answer to an ordinary request in origin-form.
+#[must_use]
 pub fn public_reference(root_path: &str, reference: &[u8]) -> Vec<u8> {
     match reference {
         [b'/', b'/', ..] => reference.to_owned(),
@@ -172,12 +177,14 @@ pub fn public_reference(root_path: &str, reference: &[u8]) -> Vec<u8> {
 }
 
 /// Where `reference` leads from `page`. Browsers read a header as ISO 8859-1.
+#[must_use]
 pub fn follow(page: &Url, reference: &[u8]) -> Option<Url> {
     let reference: String = reference.iter().copied().map(char::from).collect();
     page.join(&reference).ok()
 }
 
 /// `path` with its percent-encodings decoded, once.
+#[must_use]
 pub fn decoded(path: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::new();
     let mut rest = path;
@@ -193,6 +200,7 @@ pub fn decoded(path: &[u8]) -> Vec<u8> {
 }
 
 /// What is between the strings of a JSON text.
+#[must_use]
 pub fn without_strings(json: &[u8]) -> Vec<u8> {
     let (mut is_string, mut is_escaped) = (false, false);
     let mut between = json.to_owned();
