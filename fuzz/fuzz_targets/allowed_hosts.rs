@@ -1,4 +1,4 @@
-//! Hosts and the lists of those that are allowed, beside a model, and as the `url` crate reads them.
+//! Hosts and lists of allowed hosts, compared with a model and with the `url` crate.
 #![cfg_attr(fuzzing, no_main)]
 
 use http::{header::HOST, HeaderValue, Request, Uri};

@@ -1,4 +1,4 @@
-//! Lists of forwarded prefixes, beside a model that joins the lines and splits them again.
+//! Lists of forwarded prefixes, compared with a model that takes the end of the whole list.
 #![cfg_attr(fuzzing, no_main)]
 
 use http::{HeaderValue, Request};

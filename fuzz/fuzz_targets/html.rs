@@ -1,4 +1,4 @@
-//! HTML pages: their tokens, as html5ever finds them, before and after the edit.
+//! HTML pages: the tokens that html5ever finds, before and after the edit.
 #![cfg_attr(fuzzing, no_main)]
 
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! `HX-Location`, a URL or JSON: beside a model that edits the parsed JSON.
+//! `HX-Location`, a URL or JSON, compared with a model that edits the parsed JSON.
 #![cfg_attr(fuzzing, no_main)]
 
 use fuzz::{get, public_reference, rewritten, without_strings};

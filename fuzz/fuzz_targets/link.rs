@@ -1,5 +1,5 @@
-//! `Link`: a list without quotes beside a model that splits it; then the same list around a quoted
-//! string, which may contain anything.
+//! `Link`: a list without quotes, compared with a model that splits it, and then the same list after
+//! a quoted string with arbitrary text.
 #![cfg_attr(fuzzing, no_main)]
 
 use fuzz::{get, public_reference, rewritten};

@@ -1,4 +1,4 @@
-//! The rule for one reference, beside a model, and where it leads by the `url` crate.
+//! The rule for one reference, compared with a model, and where its result leads by the `url` crate.
 #![cfg_attr(fuzzing, no_main)]
 
 use fuzz::{decoded, follow, get, is_under, public_path, public_reference, received, rewritten};

@@ -1,4 +1,4 @@
-//! OpenAPI documents, beside a model that edits the parsed JSON.
+//! OpenAPI documents, compared with a model that edits the parsed JSON.
 #![cfg_attr(fuzzing, no_main)]
 
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Original paths, beside a model that tries every prefix.
+//! Original paths, compared with a model that tries every prefix.
 #![cfg_attr(fuzzing, no_main)]
 
 use fuzz::{get, received};
@@ -55,10 +55,10 @@ fn candidates(original: &[u8], path: &[u8]) -> HashSet<RootPath> {
     let trimmed = |path: &[u8]| path.strip_suffix(b"/").unwrap_or(path).to_owned();
     let makes_original =
         |end: &usize| trimmed(&[&original[..*end], path].concat()) == trimmed(original);
+    let has_length = |end: &usize| (end + path.len()).abs_diff(original.len()) <= 1;
     let begins_segment = |end: &usize| *end == 0 || path.starts_with(b"/");
-    let ends = (0..=original.len())
-        .filter(makes_original)
-        .filter(begins_segment);
+    let ends = (0..=original.len()).filter(has_length);
+    let ends = ends.filter(makes_original).filter(begins_segment);
     ends.filter_map(|end| RootPath::try_from(&original[..end]).ok())
         .collect()
 }

@@ -1,4 +1,6 @@
-//! `Refresh`, beside the steps of the HTML standard, which it names in the order they have there.
+//! `Refresh`, compared with the [steps of the HTML standard][html].
+//!
+//! [html]: https://html.spec.whatwg.org/multipage/semantics.html#shared-declarative-refresh-steps
 #![cfg_attr(fuzzing, no_main)]
 
 use fuzz::{get, public_reference, rewritten};

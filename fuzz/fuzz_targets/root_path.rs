@@ -1,4 +1,4 @@
-//! The grammar of root paths, beside a model that works on whole segments.
+//! The grammar of root paths, compared with a model that checks whole segments.
 #![cfg_attr(fuzzing, no_main)]
 
 use fuzz::is_under;

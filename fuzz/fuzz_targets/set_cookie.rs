@@ -1,4 +1,4 @@
-//! `Set-Cookie`, beside a model that splits the value and joins it again.
+//! `Set-Cookie`, compared with a model that splits the value and joins it again.
 #![cfg_attr(fuzzing, no_main)]
 
 use fuzz::{get, public_path, rewritten};

@@ -1,4 +1,5 @@
-//! A request through stacked layers and nested routers, from the outside to the inside.
+//! A request through stacked layers and nested routers. The last lines of an input are the layers,
+//! the outermost first.
 #![cfg_attr(fuzzing, no_main)]
 
 use axum::{body::Body, extract::Request, response::Response, Router};

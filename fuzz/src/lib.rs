@@ -1,6 +1,6 @@
-//! What the fuzz targets share: how an input is read, how a request is sent, and models.
+//! What the fuzz targets share: reading an input, sending a request, and models.
 //!
-//! An input is text, so that seeds and findings can be read. Each target names its lines.
+//! An input is a text in lines, so that seeds and findings can be read and written.
 
 use bytes::Bytes;
 use futures_util::{stream, FutureExt};
