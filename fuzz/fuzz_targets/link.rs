@@ -20,7 +20,9 @@ fn check([root_path, text, links]: [&[u8]; 3]) -> Option<()> {
     assert_eq!(rewrite(&once), once, "a second pass changes nothing");
     assert!(is_prefixed(root_path, links, once.as_bytes()));
 
-    let expected = model(root_path, links)?;
+    let Some(expected) = model(root_path, links) else {
+        return Some(());
+    };
     assert_eq!(once, HeaderValue::from_bytes(&expected).unwrap());
 
     let quoted = |links: &[u8], target: &[u8]| {
