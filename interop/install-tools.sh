@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the ignored tests, the benchmarks and the checks of the package need, on Debian.
-# Installed packages are left as they are.
+# Installs what the ignored tests, the fuzz targets, the benchmarks and the checks of the package
+# need, on Debian. Installed packages are left as they are.
 #
 #     interop/install-tools.sh
 #     cargo test -p interop -- --ignored
+#     fuzz/run
 #     cargo run --release -p benches -- cost
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,6 +14,7 @@ packages=(
     caddy
     chromium
     chromium-driver
+    g++
     haproxy
     lighttpd
     nghttp2-client

@@ -2,7 +2,7 @@
 
 mod support;
 
-use http::{HeaderName, Request};
+use http::{HeaderName, HeaderValue, Request};
 use std::net::IpAddr;
 use support::{emitted, get, get_with, location, root_path, seen};
 use tower_root_path::{
@@ -162,6 +162,19 @@ fn a_path_mismatch_quotes_both_paths() {
     assert_eq!(
         error.to_string(),
         r#"original path "/api/%75sers?x" does not end with the path "/oth%65r" that arrived"#
+    );
+}
+
+#[test]
+fn the_query_of_an_original_path_may_be_any_bytes() {
+    let original = HeaderValue::from_bytes(b"/api/users?name=Jos\xe9").unwrap();
+    let mut request = get("/users");
+    request
+        .headers_mut()
+        .insert("x-envoy-original-path", original);
+    assert_eq!(
+        original_path().read(&request),
+        Forwarded::Used(RootPath::from_static("/api"))
     );
 }
 

@@ -19,9 +19,10 @@ pub(super) fn root_path(original: &[u8], path: &str) -> Result<RootPath, Invalid
         original: String::from_utf8_lossy(original).into(),
         path: path.into(),
     };
-    let original = std::str::from_utf8(original).map_err(|_| mismatch())?;
-    let (original, _query) = original.split_once('?').unwrap_or((original, ""));
-    let original = decode_unreserved(original);
+    let query = original.iter().position(|byte| *byte == b'?');
+    // The query may be in another encoding than UTF-8.
+    let original = std::str::from_utf8(&original[..query.unwrap_or(original.len())]);
+    let original = decode_unreserved(original.map_err(|_| mismatch())?);
     let prefix = uri::removed_prefix(&original, &decode_unreserved(path)).ok_or_else(mismatch)?;
     Ok(RootPath::try_from(prefix)?)
 }
