@@ -76,6 +76,8 @@ fn whoami_emits_what_it_is_asked_to() {
         ("/redirect?to=", 302, ""),
         ("/emit?location=/a", 200, "/api/v1/a"),
         ("/files/dir", 307, "/api/v1/files/dir/"),
+        ("/docs/", 308, "/api/v1/docs"),
+        ("/sub/docs/", 308, "/api/v1/sub/docs"),
         ("/sub/redirect?to=/app", 302, "/api/v1/sub/app"),
         ("/t/acme/redirect?to=/app", 302, "/api/v1/t/acme/app"),
         ("/some/where?echo", 308, "/api/v1/some/where"),

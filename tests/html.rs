@@ -19,7 +19,7 @@ use std::{
 };
 use support::{get_with, App};
 use tower::{Layer, Service, ServiceExt};
-use tower_root_path::{BaseHrefBody, BaseHrefLayer, RootPathLayer};
+use tower_root_path::{BaseHrefLayer, RootPathLayer};
 
 type Page = Response<Full<Bytes>>;
 type Stack = (RootPathLayer, BaseHrefLayer);
@@ -491,11 +491,4 @@ async fn the_innermost_of_stacked_layers_inserts_its_root_path() {
     // Without a `RootPathLayer`, there is no root path.
     let alone = sent(BaseHrefLayer::new(), get(), page("<head>")).await;
     assert_eq!(alone.body(), "<head><base href=\"/\">");
-}
-
-#[test]
-fn the_body_is_send_sync_and_unpin_as_the_inner_one_is() {
-    fn check<T: Send + Sync + Unpin>() {}
-    check::<BaseHrefBody<Full<Bytes>>>();
-    check::<BaseHrefLayer>();
 }

@@ -1,5 +1,7 @@
 //! `OpenApiLayer` with documents of several generators, validated by the schemas of OpenAPI.
 
+mod support;
+
 use axum::{
     body::{self, Body},
     extract::Request,
@@ -11,6 +13,7 @@ use jsonschema::Validator;
 use poem_openapi::{payload::Json, OpenApi, OpenApiService};
 use serde_json::{json, Value};
 use std::{fs, path::Path};
+use support::process::{get_with, Example};
 use tower::ServiceExt;
 use tower_root_path::{OpenApiLayer, RootPathLayer};
 
@@ -250,6 +253,30 @@ async fn edited_documents_are_valid() {
             _ => 0,
         };
         assert_eq!(files, files_per_path * paths, "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs openapi-spec-validator"]
+fn the_documents_of_the_examples_are_valid() {
+    for (name, prefix) in [
+        ("aide", "/a"),
+        ("utoipa", "/a"),
+        ("utoipa", ""),
+        ("whoami", ""),
+    ] {
+        let app = Example::start(name, &[]);
+        let line = format!("x-forwarded-prefix: {prefix}");
+        let response = get_with(&app.url("/openapi.json"), &[&line]);
+        let document: Value = serde_json::from_str(response.body()).unwrap();
+        if let Err(error) = schema("v3.1").validate(&document) {
+            panic!("{name}: {error}");
+        }
+        let described = &document["paths"]["/app"]["get"]["responses"]["200"]["description"];
+        assert!(
+            described.as_str().is_some_and(|text| !text.is_empty()),
+            "{name}: {document}"
+        );
     }
 }
 
