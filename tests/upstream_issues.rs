@@ -27,7 +27,7 @@ use tower::{Layer, ServiceExt};
 use tower_http::services::ServeDir;
 use tower_root_path::{
     AddPrefixLayer, BaseHrefLayer, BaseUrl, ForwardedOrigin, ForwardedPrefix, OpenApiExt, PeerAddr,
-    RootPath, RootPathLayer, TrustedProxies,
+    Rewrite, RootPath, RootPathLayer, TrustedProxies,
 };
 use utoipa::OpenApi;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -165,6 +165,48 @@ async fn axum_1858_a_nested_router_redirects_to_its_own_routes() {
         fetch(app, "/deep/users/x").await.headers()[LOCATION],
         "/api/deep/users/fallback"
     );
+}
+
+/// [axum#2230](https://github.com/tokio-rs/axum/pull/2230): a layer that adds the path at which a
+/// service is nested to its redirects. Its review asked for path parameters, for a way to opt out,
+/// and what becomes of a layer that is applied twice.
+#[tokio::test]
+async fn axum_2230_redirects_have_the_path_at_which_the_service_is_nested() {
+    let users = || Router::new().route("/", get(|| async { Redirect::to("/login") }));
+    let nested = RootPathLayer::nested;
+    let opted_out = || nested().rewrite(Rewrite::none());
+    for (case, users, expected) in [
+        ("without the crate", users(), "/login"),
+        ("once", users().layer(nested()), "{mount}/login"),
+        (
+            "twice",
+            users().layer(nested()).layer(nested()),
+            "{mount}/login",
+        ),
+        ("opted out", users().layer(opted_out()), "/login"),
+    ] {
+        for (template, mount) in [
+            ("/users", "/users"),
+            ("/{tenant}", "/acme"),
+            ("/t/{tenant}/users", "/t/acme/users"),
+        ] {
+            let app = Router::new().nest(template, users.clone());
+            let response = fetch(app, mount).await;
+            let expected = expected.replace("{mount}", mount);
+            assert_eq!(response.headers()[LOCATION], expected, "{case}: {template}");
+
+            // Twice, as one layer on the outer router and one on the inner.
+            let outer = Router::new().nest(template, users.clone()).layer(nested());
+            let app = Router::new().nest("/v1", outer);
+            let response = fetch(app, &format!("/v1{mount}")).await;
+            let expected = format!("/v1{expected}");
+            assert_eq!(
+                response.headers()[LOCATION],
+                expected,
+                "{case}: /v1{template}"
+            );
+        }
+    }
 }
 
 /// [axum#3442](https://github.com/tokio-rs/axum/issues/3442): the public host and scheme, from the
@@ -336,6 +378,24 @@ async fn utoipa_734_swagger_ui_of_nested_versions_each_finds_its_document() {
         document_url(app, "/api/v1/swagger-ui/").await,
         "/openapi.json"
     );
+}
+
+/// [utoipa#1530](https://github.com/juhaku/utoipa/pull/1530): Swagger UI redirects to the path of its
+/// page with a slash at the end, without the prefix that the proxy stripped.
+#[tokio::test]
+async fn utoipa_1530_the_redirect_to_swagger_ui_keeps_the_prefix_of_the_proxy() {
+    let page = "/path/to/swagger";
+    let swagger_ui = || Router::from(SwaggerUi::new(page));
+    let bare = fetch(swagger_ui(), page).await;
+    assert_eq!(bare.headers()[LOCATION], "/path/to/swagger/");
+
+    let app = swagger_ui().layer(RootPathLayer::new("/api"));
+    let response = fetch(app.clone(), page).await;
+    let location = response.headers()[LOCATION].to_str().unwrap();
+    assert_eq!(location, "/api/path/to/swagger/");
+    let stripped = location.strip_prefix("/api").unwrap();
+    let page = text(app, stripped).await;
+    assert!(page.contains("swagger-initializer.js"), "{page}");
 }
 
 /// [utoipa#842](https://github.com/juhaku/utoipa/issues/842): the servers of a document are fixed at
