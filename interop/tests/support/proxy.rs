@@ -1,7 +1,7 @@
 //! Runs real proxies with the configurations of `examples/proxies/`.
 
 use super::{
-    process::{get_raw, root},
+    process::{eventually, get_raw, root},
     server::{free_addr, Files, Server},
     tls,
 };
@@ -29,6 +29,21 @@ impl Proxy {
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr)
     }
+
+    /// Makes nginx read its configuration again, and waits until it has other workers.
+    #[track_caller]
+    pub fn reload_nginx(&self) {
+        let files = self._files.path();
+        let id = fs::read_to_string(files.join("nginx.pid")).expect("nginx runs");
+        let id = id.trim();
+        let workers = || fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let before = workers().expect("nginx runs");
+        let mut reload = Kind::named("nginx").program();
+        reload.args(NGINX_ARGS).arg(files).args(["-s", "reload"]);
+        assert!(reload.status().is_ok_and(|status| status.success()));
+        let reloaded = eventually(|| workers().is_ok_and(|workers| workers != before));
+        assert!(reloaded, "nginx keeps its workers");
+    }
 }
 
 /// A file of `examples/proxies/`. The proxy listens on port 9999 and publishes the app at
@@ -50,6 +65,15 @@ impl Config {
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
         Self {
             file,
+            text,
+            args: Vec::new(),
+        }
+    }
+
+    /// A configuration for `proxy` that is not a file.
+    pub fn inline(proxy: &'static str, text: String) -> Self {
+        Self {
+            file: proxy,
             text,
             args: Vec::new(),
         }
@@ -400,10 +424,11 @@ fn nginx(command: &mut Command, _: SocketAddr, server: &str) -> Files {
         }}"
     );
     let files = Files::new(&[("nginx.conf", &config)]);
-    command.args(["-e", "error.log", "-c", "nginx.conf", "-p"]);
-    command.arg(files.path());
+    command.args(NGINX_ARGS).arg(files.path());
     files
 }
+
+const NGINX_ARGS: [&str; 5] = ["-e", "error.log", "-c", "nginx.conf", "-p"];
 
 fn traefik(command: &mut Command, public: SocketAddr, routes: &str) -> Files {
     command.arg(format!("--entryPoints.http.address={public}"));
