@@ -366,8 +366,4 @@ impl fmt::Display for InvalidPrefixedPath {
     }
 }
 
-impl error::Error for InvalidPrefixedPath {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        Some(&self.reason)
-    }
-}
+impl error::Error for InvalidPrefixedPath {}

@@ -400,8 +400,4 @@ impl fmt::Display for InvalidRootPathVar {
     }
 }
 
-impl error::Error for InvalidRootPathVar {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        Some(&self.error)
-    }
-}
+impl error::Error for InvalidRootPathVar {}

@@ -152,6 +152,33 @@ async fn the_root_path_is_the_part_before_the_path_that_arrived() {
     }
 }
 
+/// A proxy that sends a prefix may still pass it on. One that sends the original path has removed what
+/// is in front of the path that arrived.
+#[tokio::test]
+async fn strip_if_present_strips_a_prefix_that_is_sent_but_not_behind_an_original_path() {
+    const ORIGINAL: &str = "x-envoy-original-path";
+    for (forwarded, line, arrived, expected) in [
+        (forwarded(), (PREFIX, "/api"), "/api/users", "/users"),
+        (forwarded(), (PREFIX, "/api"), "/users", "/users"),
+        (forwarded(), (PREFIX, "/api"), "/fallback/x", "/fallback/x"),
+        (forwarded(), (PREFIX, "/.."), "/fallback/x", "/x"),
+        (original_path(), (ORIGINAL, "/api/x"), "/x", "/x"),
+        (
+            original_path(),
+            (ORIGINAL, "/api/api/x"),
+            "/api/x",
+            "/api/x",
+        ),
+        (original_path(), (ORIGINAL, "/other"), "/fallback/x", "/x"),
+    ] {
+        let layer = RootPathLayer::new("/fallback")
+            .with_forwarded(forwarded)
+            .strip_if_present();
+        let request = seen(layer, get_with(arrived, &[line])).await;
+        assert_eq!(request.uri(), expected, "{line:?} {arrived}");
+    }
+}
+
 #[test]
 fn a_path_mismatch_quotes_both_paths() {
     let request = get_with("/oth%65r", &[("x-envoy-original-path", "/api/%75sers?x")]);

@@ -1,5 +1,4 @@
-//! `BaseHrefLayer`: which pages are edited, and the requests and responses around them. Where a
-//! page is edited is in `interop/tests/html_pages.rs`.
+//! `BaseHrefLayer`: which pages are edited and where, and the requests and responses around them.
 
 mod support;
 
@@ -17,7 +16,11 @@ use std::{
         Arc,
     },
 };
-use support::{get_with, App};
+use support::{
+    get_with,
+    pages::{pages, ROOT_PATH},
+    App,
+};
 use tower::{Layer, Service, ServiceExt};
 use tower_root_path::{BaseHrefLayer, RootPathLayer};
 
@@ -103,6 +106,24 @@ async fn the_value_is_the_root_path_and_a_slash() {
             !is_edited,
             "{original}"
         );
+    }
+}
+
+/// However the page is divided into frames.
+#[tokio::test]
+async fn the_place_of_the_element_is_found_as_a_parser_does() {
+    for (before, after) in pages() {
+        for frame_len in [1, 2, 3, 7, 1000] {
+            let chunks = before.as_bytes().chunks(frame_len);
+            let parts = chunks.map(|chunk| data(chunk.to_vec()));
+            let parts = stream::iter(parts.collect::<Vec<_>>());
+            let mut response = page("").map(|_| StreamBody::new(parts));
+            response.headers_mut().remove("content-length");
+            let response: Response<_> = respond(stack(ROOT_PATH), get(), response).await;
+            let sent = response.into_body().collect().await.unwrap().to_bytes();
+            let sent = String::from_utf8_lossy(&sent);
+            assert_eq!(sent, after, "{before} in frames of {frame_len}");
+        }
     }
 }
 

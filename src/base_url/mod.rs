@@ -213,11 +213,7 @@ impl fmt::Display for InvalidBaseUrl {
     }
 }
 
-impl error::Error for InvalidBaseUrl {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        Some(self.reason.as_ref()?)
-    }
-}
+impl error::Error for InvalidBaseUrl {}
 
 /// The URI of a request as the client sent it, with the origin.
 ///

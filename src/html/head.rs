@@ -107,7 +107,7 @@ impl HeadScanner {
     /// Scans what `page` has more than in the calls before. Returns whether it is known what to do.
     pub(super) fn scan(&mut self, page: &[u8]) -> bool {
         if self.scanned == 0 {
-            if page.len() < UTF8_BYTE_ORDER_MARK.len() && UTF8_BYTE_ORDER_MARK.starts_with(page) {
+            if UTF8_BYTE_ORDER_MARK.starts_with(page) {
                 return false;
             }
             if page.starts_with(UTF8_BYTE_ORDER_MARK) {
@@ -115,7 +115,7 @@ impl HeadScanner {
             }
         }
         while self.outcome == Outcome::Unknown {
-            self.scanned += self.skippable_len(&page[self.scanned..]);
+            self.scanned += self.skipped_len(&page[self.scanned..]);
             if self.scanned == page.len() {
                 break;
             }
@@ -134,24 +134,24 @@ impl HeadScanner {
         }
     }
 
-    /// The number of bytes at the beginning of `rest` that change nothing. Skipping them is what
-    /// makes the scan fast.
-    fn skippable_len(&self, rest: &[u8]) -> usize {
+    /// The number of bytes at the beginning of `rest` that have no meaning in this state.
+    fn skipped_len(&self, rest: &[u8]) -> usize {
         let until = |ends: fn(u8) -> bool| rest.iter().position(|byte| ends(*byte));
         let next = match self.state {
             State::Data if self.head.is_some() => until(|byte| byte == b'<'),
-            State::QuotedAttributeValue { quote: b'"' } => until(|byte| byte == b'"'),
-            State::QuotedAttributeValue { .. } => until(|byte| byte == b'\''),
-            State::Comment | State::BogusComment => until(|byte| byte == b'>'),
-            State::Text => until(|byte| ends_name(byte) || byte == b'-'),
             State::TagName => until(ends_name),
             State::AttributeName => until(|byte| ends_name(byte) || byte == b'='),
+            State::QuotedAttributeValue { quote: b'"' } => until(|byte| byte == b'"'),
+            State::QuotedAttributeValue { .. } => until(|byte| byte == b'\''),
+            State::UnquotedAttributeValue => until(|byte| byte == b'>' || is_space(byte)),
+            State::Comment | State::BogusComment => until(|byte| byte == b'>'),
+            State::Text => until(|byte| ends_name(byte) || byte == b'-'),
             _ => Some(0),
         };
         next.unwrap_or(rest.len())
     }
 
-    /// The state after the byte at `at`.
+    /// The state after the byte at `at`, which is none of the skipped ones.
     fn next_state(&mut self, page: &[u8], at: usize) -> State {
         let byte = page[at];
         match self.state {
@@ -175,13 +175,13 @@ impl HeadScanner {
                 _ if byte.is_ascii_alphabetic() => self.tag_name(at, true),
                 _ => State::BogusComment,
             },
-            State::TagName if ends_name(byte) => {
+            State::TagName => {
                 self.tag.name.end = at;
                 self.on_tag_name(page);
                 self.before_attribute_name(page, at)
             }
             State::BeforeAttributeName => self.before_attribute_name(page, at),
-            State::AttributeName if ends_name(byte) || byte == b'=' => {
+            State::AttributeName => {
                 let name = &page[self.tag.attribute..at];
                 self.tag.is_href = self.tag.href.is_none() && name.eq_ignore_ascii_case(b"href");
                 self.on_attribute_value(at..at);
@@ -200,11 +200,11 @@ impl HeadScanner {
                     State::UnquotedAttributeValue
                 }
             },
-            State::QuotedAttributeValue { quote } if byte == quote => {
+            State::QuotedAttributeValue { .. } => {
                 self.on_attribute_value(self.tag.value..at);
                 State::BeforeAttributeName
             }
-            State::UnquotedAttributeValue if byte == b'>' || is_space(byte) => {
+            State::UnquotedAttributeValue => {
                 self.on_attribute_value(self.tag.value..at);
                 self.before_attribute_name(page, at)
             }
@@ -217,13 +217,12 @@ impl HeadScanner {
                 }
                 _ => State::BogusComment,
             },
-            State::BogusComment if byte == b'>' => State::Data,
-            State::Comment if byte == b'>' => match &page[self.content..at] {
+            State::BogusComment => State::Data,
+            State::Comment => match &page[self.content..at] {
                 b"" | b"-" | [.., b'-', b'-'] | [.., b'-', b'-', b'!'] => State::Data,
                 _ => State::Comment,
             },
             State::Text => self.in_text_element(page, at),
-            state => state,
         }
     }
 

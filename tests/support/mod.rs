@@ -5,6 +5,7 @@
 pub mod axum;
 #[cfg(all(feature = "html", feature = "openapi"))]
 pub mod layers;
+pub mod pages;
 pub mod process;
 
 use http::{header::HOST, HeaderMap, HeaderName, HeaderValue, Request, Response};
