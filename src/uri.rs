@@ -56,7 +56,10 @@ pub(crate) fn strip_from(uri: &mut Uri, prefix: &str) -> bool {
         Some(query) => PathAndQuery::try_from([b"/", query].concat()),
     };
     // The rest of a path and query is one, if it begins with a slash.
-    stripped.is_ok_and(|stripped| set_path_and_query(uri, stripped))
+    stripped.is_ok_and(|stripped| {
+        set_path_and_query(uri, stripped);
+        true
+    })
 }
 
 /// `prefix`, a root path, and the path and query of `uri` byte for byte; empty for `*` and the
@@ -90,24 +93,20 @@ pub(crate) fn add_to(uri: &mut Uri, prefix: &str) -> Result<(), InvalidUri> {
 }
 
 #[inline(always)]
-fn set_path_and_query(uri: &mut Uri, path_and_query: PathAndQuery) -> bool {
-    if uri.scheme().is_none() && uri.authority().is_none() {
+fn set_path_and_query(uri: &mut Uri, path_and_query: PathAndQuery) {
+    // A `Uri` with an authority and a path has a scheme.
+    if uri.scheme().is_none() {
         *uri = Uri::from(path_and_query);
-        return true;
+    } else {
+        set_in_absolute_form(uri, path_and_query);
     }
-    set_in_absolute_form(uri, path_and_query)
 }
 
 /// `Uri::from(PathAndQuery)` would lose the authority of HTTP/2 and of the absolute-form.
-fn set_in_absolute_form(uri: &mut Uri, path_and_query: PathAndQuery) -> bool {
-    if uri.scheme().is_none() || uri.authority().is_none() {
-        // An authority with a path but no scheme: no server makes one, and `Uri` takes none.
-        return false;
-    }
+fn set_in_absolute_form(uri: &mut Uri, path_and_query: PathAndQuery) {
     let mut parts = mem::take(uri).into_parts();
     parts.path_and_query = Some(path_and_query);
     *uri = Uri::from_parts(parts).expect("a scheme, an authority and a path are a URI");
-    true
 }
 
 /// The prefix that was removed from the path `original` to make `path`, cut at a segment boundary.
@@ -194,7 +193,7 @@ pub(crate) const fn decode_triplet(digits: &[u8]) -> Option<u8> {
     }
     match digits {
         [high, low, ..] => match (hex(*high), hex(*low)) {
-            (Some(high), Some(low)) => Some(high << 4 | low),
+            (Some(high), Some(low)) => Some(high * 16 + low),
             _ => None,
         },
         _ => None,

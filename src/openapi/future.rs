@@ -66,7 +66,7 @@ impl JsonOffset {
     fn first_byte(&mut self, read: &[u8]) -> Option<u8> {
         let mark = BYTE_ORDER_MARK.as_bytes();
         if self.0 == 0 {
-            if read.len() < mark.len() && mark.starts_with(read) {
+            if mark.starts_with(read) {
                 return None;
             }
             if read.starts_with(mark) {

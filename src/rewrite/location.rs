@@ -118,7 +118,7 @@ impl Base {
         let (outer, mount) = self.root_path.as_str().split_at(self.mount_at);
         let carries =
             |prefix: &str| !prefix.is_empty() && uri::missing_prefix(prefix, rest).is_empty();
-        if self.mount_at > 0 && carries(mount) {
+        if carries(mount) {
             return Some(outer);
         }
         let mount = self.unusual.as_ref()?.mount_as_received.as_deref()?;
