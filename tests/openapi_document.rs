@@ -657,6 +657,24 @@ async fn framing_headers_match_the_edited_document() {
         edited.body().len().to_string()
     );
 
+    // As a body, too: without a length, an edited document has one; one that a header declares may
+    // still end too early.
+    for (declared, expected) in [(None, Some(49)), (Some(19), None)] {
+        let app = service_fn(|_: Request<()>| async move {
+            let data = Frame::data(Bytes::from_static(br#"{"openapi":"3.1.0"}"#));
+            let body = StreamBody::new(futures_util::stream::iter([Ok::<_, Infallible>(data)]));
+            let mut response = Response::builder().header("content-type", "application/json");
+            if let Some(len) = declared {
+                response = response.header("content-length", len);
+            }
+            Ok::<_, Infallible>(response.body(body).unwrap())
+        });
+        let service = stack("/api/v1").layer(app);
+        let response = service.oneshot(get("/openapi.json")).await.unwrap();
+        assert_eq!(response.headers()["content-length"], "49");
+        assert_eq!(response.body().size_hint().exact(), expected);
+    }
+
     // Trailers need the chunked coding, and follow the document.
     let app = service_fn(|_: Request<()>| async {
         let data = Bytes::from_static(br#"{"openapi":"3.1.0"}"#);
@@ -691,6 +709,17 @@ async fn framing_headers_match_the_edited_document() {
     assert!(body.is_end_stream());
     assert_eq!(http_body::Body::size_hint(&body).exact(), Some(5));
     assert!(body.collect().await.unwrap().to_bytes().is_empty());
+}
+
+#[tokio::test]
+async fn a_head_response_without_content_has_no_length_of_its_own() {
+    let app = service_fn(|_: Request<()>| async {
+        let response = Response::builder().status(StatusCode::NOT_MODIFIED);
+        Ok::<_, Infallible>(response.body(Full::<Bytes>::default()).unwrap())
+    });
+    let head = Request::head("/openapi.json").body(()).unwrap();
+    let response = stack("/api/v1").layer(app).oneshot(head).await.unwrap();
+    assert!(!response.headers().contains_key("content-length"));
 }
 
 #[tokio::test]

@@ -95,6 +95,20 @@ fn an_error_says_what_is_wrong_and_where() {
 }
 
 #[test]
+fn an_error_quotes_the_value_up_to_a_limit() {
+    for (value, quoted) in [
+        ("api".to_owned(), "\"api\"".to_owned()),
+        ("é".repeat(1024), format!("{:?}", "é".repeat(1024))),
+        ("é".repeat(1025), format!("{:?}", "é".repeat(1024) + "…")),
+    ] {
+        let error = value.parse::<RootPath>().unwrap_err();
+        let shown = format!("{quoted}: must start with '/'");
+        assert_eq!(error.to_string(), format!("invalid root path {shown}"));
+        assert_eq!(format!("{error:?}"), format!("InvalidRootPath({shown})"));
+    }
+}
+
+#[test]
 fn a_bad_value_in_code_panics_with_the_reason() {
     let message = |attempt: fn()| {
         let payload = panic::catch_unwind(attempt).unwrap_err();
@@ -142,6 +156,46 @@ fn static_and_parsed_values_are_the_same() {
     );
     assert_eq!(String::from(parsed), "/api/v1");
     assert_eq!(RootPath::default(), RootPath::from_static("/"));
+}
+
+#[test]
+fn a_value_is_its_text() {
+    let root_path = RootPath::from_static("/api/v1");
+    assert_eq!(root_path.as_ref() as &str, "/api/v1");
+    assert_eq!(
+        RootPath::try_from(&"/api/v1".to_owned()).as_ref(),
+        Ok(&root_path)
+    );
+    let other = RootPath::from_static("/api/v2");
+    assert!(root_path != other && root_path != *"/api/v2" && root_path != "/api/v2");
+    assert!(!HashSet::from([root_path]).contains(&other));
+}
+
+#[test]
+fn an_empty_root_path_is_a_slash_where_one_is_needed() {
+    for (root_path, expected) in [("", "/"), ("/api/v1", "/api/v1")] {
+        let root_path: RootPath = root_path.parse().unwrap();
+        assert_eq!(root_path.cookie_path(), expected);
+        assert_eq!(root_path.server_url(), expected);
+    }
+}
+
+#[test]
+fn strips_itself_at_a_segment_boundary_only() {
+    let root_path = RootPath::from_static("/api/v1");
+    for (path, expected) in [
+        ("/api/v1/items?page=2", Some("/items?page=2")),
+        ("/api/v1//x", Some("//x")),
+        ("/api/v1/", Some("/")),
+        ("/api/v1", Some("/")),
+        ("/api/v1?page=2", Some("/?page=2")),
+        ("/api/v10", None),
+        ("/API/v1", None),
+        ("/", None),
+        ("", None),
+    ] {
+        assert_eq!(root_path.strip(path).as_deref(), expected, "{path}");
+    }
 }
 
 #[cfg(feature = "serde")]

@@ -104,6 +104,7 @@ async fn a_404_with_the_prefix_in_the_path_is_logged_once() {
     };
     let not_found = || answer(StatusCode::NOT_FOUND);
     let hint = "Does your proxy strip the prefix?";
+    let names_it = "root_path=\"/api\"";
     for (layer, uri, expected) in [
         (RootPathLayer::new("/api"), "/api/x", &[hint][..]),
         (RootPathLayer::new("/api"), "/api", &[hint]),
@@ -118,12 +119,15 @@ async fn a_404_with_the_prefix_in_the_path_is_logged_once() {
                 support::send(&layer, get(uri), not_found()).await;
             }
         });
-        assert_lines(&lines.await, expected);
+        let lines = lines.await;
+        assert_lines(&lines, expected);
+        assert!(
+            lines.iter().all(|line| line.contains(names_it)),
+            "{lines:?}"
+        );
     }
 }
 
-/// After routing it is too late to strip.
-#[cfg(feature = "axum")]
 #[tokio::test]
 async fn a_404_with_a_forwarded_prefix_in_the_path_names_the_proxy() {
     let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::all());
@@ -141,6 +145,8 @@ async fn a_404_with_a_forwarded_prefix_in_the_path_names_the_proxy() {
     assert_lines(&lines, &["let the proxy strip the prefix that it sends"]);
 }
 
+/// After routing it is too late to strip.
+#[cfg(feature = "axum")]
 #[tokio::test]
 async fn a_404_of_a_layer_that_runs_too_late_to_strip_is_logged() {
     use axum::{body::Body, routing::get, Router};
@@ -217,6 +223,35 @@ async fn each_reason_why_there_is_no_base_url_is_logged_once() {
             "`Host` differs from the authority",
         ],
     );
+}
+
+#[tokio::test]
+async fn an_unknown_and_an_untrusted_peer_are_logged_in_either_order() {
+    let request = || get_with("/", &[("x-forwarded-host", "app.example")]);
+    let unknown = || {
+        let mut request = request();
+        request.extensions_mut().remove::<PeerAddr>();
+        (request, "the address of the peer is not known")
+    };
+    let untrusted = || {
+        let mut request = request();
+        let peer = PeerAddr(([192, 0, 2, 1], 1).into());
+        request.extensions_mut().insert(peer);
+        (request, "untrusted peer 192.0.2.1")
+    };
+    for requests in [[unknown(), untrusted()], [untrusted(), unknown()]] {
+        let hosts = "app.example".parse().unwrap();
+        let origin =
+            ForwardedOrigin::x_forwarded(TrustedProxies::loopback(), hosts).default_scheme("https");
+        let layer = RootPathLayer::new("/api").with_forwarded_origin(origin);
+        let expected = requests.each_ref().map(|(_, expected)| *expected);
+        let lines = logged(async {
+            for (request, _) in requests {
+                support::send(&layer, request, |_| Response::new(())).await;
+            }
+        });
+        assert_lines(&lines.await, &expected);
+    }
 }
 
 #[tokio::test]
