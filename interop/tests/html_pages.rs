@@ -70,9 +70,10 @@ impl Sink {
             "html" => {}
             "head" => self.in_head.set(true),
             _ if !self.in_head.get() => self.decide(Expected::Unchanged),
+            "math" | "plaintext" | "svg" => self.decide(Expected::Inserted),
             "template" => self.templates.set(self.templates.get() + 1),
             _ if self.templates.get() > 0 => {}
-            "body" | "frameset" | "math" | "plaintext" | "svg" => self.decide(Expected::Inserted),
+            "body" | "frameset" | "select" => self.decide(Expected::Inserted),
             "base" => {
                 let href = tag.attrs.iter().find(|attr| &*attr.name.local == "href");
                 match href.map(|href| &*href.value) {
@@ -227,7 +228,7 @@ fn utf_16_stays() {
     }
 }
 
-const FRAGMENTS: [&str; 71] = [
+const FRAGMENTS: [&str; 74] = [
     "<!doctype html>",
     "<!-- c -->",
     "<!--",
@@ -297,6 +298,9 @@ const FRAGMENTS: [&str; 71] = [
     "<p>",
     "<textarea>",
     "<plaintext>",
+    "<select>",
+    "<table>",
+    "<colgroup>",
     "<![CDATA[",
     "]]>",
 ];

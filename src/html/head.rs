@@ -24,9 +24,12 @@ const TEXT_ELEMENTS: [&str; 9] = [
     "iframe", "noembed", "noframes", "noscript", "script", "style", "textarea", "title", "xmp",
 ];
 
-/// Elements that end the scan: `<body` and `<frameset` begin after the head, and what follows the
-/// others is no HTML.
-const AFTER_HEAD: [&str; 5] = ["body", "frameset", "math", "plaintext", "svg"];
+/// Elements that end the head, but not in a template. Some parsers ignore a `<base>` in a `select`.
+const AFTER_HEAD: [&str; 3] = ["body", "frameset", "select"];
+
+/// Elements that end the scan, since other rules hold for what follows: it is text, or has CDATA
+/// sections.
+const NOT_HTML: [&str; 3] = ["math", "plaintext", "svg"];
 
 /// Scans a page until the place of the `<base>` element is known.
 ///
@@ -275,9 +278,10 @@ impl HeadScanner {
             true => self.tag.is_one_of(&["head"], page),
             false => self.tag.is_one_of(&AFTER_HEAD, page),
         };
+        let ends_html = !self.tag.is_end_tag && self.tag.is_one_of(&NOT_HTML, page);
         let is_before_head = !self.tag.is_end_tag && self.tag.is_one_of(&["head", "html"], page);
         match self.head {
-            Some(head) if ends_head && self.templates == 0 => {
+            Some(head) if ends_html || (ends_head && self.templates == 0) => {
                 self.outcome = Outcome::Edit(Edit::InsertElement(head));
             }
             None if !is_before_head => self.outcome = Outcome::Unchanged,

@@ -25,6 +25,8 @@ const MARKED: &[&str] = &[
     "<!><head>^</head>",
     "<!--x->--><head>^</head>",
     "<!--x-!>--><head>^</head>",
+    "<!--!>--><head>^</head>",
+    "<!---!>--><head>^</head>",
     "<!--<head>--x><head>",
     "<html><head>^<!-- <base href=/x> </head> --><title><base href=/x></title></head>",
     // Elements whose content is text.
@@ -68,6 +70,11 @@ const MARKED: &[&str] = &[
     "<head>^<frameset><base href=/>",
     "<head>^<math><base href=/>",
     "<head>^<plaintext><base href=/>",
+    "<head>^<select><base href=/></select>",
+    "<head>^<template><plaintext></template><base href=/>",
+    "<head>^<template><svg><![CDATA[></template><base href=/>]]></svg></template>",
+    "<head>^<template><math></math></template><base href=/>",
+    "<head><template><body><select></select></template><base href=^/^>",
     "<head></body><base href=^/^>",
     "<head></base href=/x><base href=^/^>",
     // What is no tag.
