@@ -1,7 +1,10 @@
 //! Mounts: the prefixes that axum's routers remove from a request path. Without the feature `axum`
 //! there are none.
 
-pub(crate) use self::imp::{is_mounted, is_routed, mount, original_uri, Accounted};
+pub(crate) use self::routers::{is_mounted, is_routed, mount, original_uri, Accounted};
+
+#[cfg(not(feature = "axum"))]
+use self::no_routers as routers;
 
 /// A prefix that routers removed from the path of a request, as the client wrote it.
 #[derive(Debug)]
@@ -13,7 +16,7 @@ pub(crate) struct Mount<'a> {
 }
 
 #[cfg(feature = "axum")]
-mod imp {
+mod routers {
     use super::Mount;
     use crate::uri;
     use axum::extract::{NestedPath, OriginalUri};
@@ -137,7 +140,7 @@ mod imp {
 }
 
 #[cfg(not(feature = "axum"))]
-mod imp {
+mod no_routers {
     use super::Mount;
     use http::{Extensions, Uri};
 

@@ -322,6 +322,25 @@ async fn a_reference_with_the_mount_gets_the_outer_part_alone_whatever_layer_rew
     }
 }
 
+/// Here only the last part of the root path is what the routers took off.
+#[tokio::test]
+async fn a_reference_with_the_mount_gets_the_outer_part_whatever_that_is() {
+    let redirect =
+        |Path(tenant): Path<String>| async move { Redirect::to(&format!("/t/{tenant}/y")) };
+    let sub_app = Router::new()
+        .route("/x", get(redirect))
+        .layer(RootPathLayer::nested());
+    let v1 = Router::new()
+        .nest("/t/{tenant}", sub_app)
+        .layer(RootPathLayer::new("/other"));
+    let app = Router::new().nest("/v1", v1);
+    for tenant in ["acme", "o'brien"] {
+        let response = fetch(app.clone(), &format!("/v1/t/{tenant}/x")).await;
+        let expected = format!("/other/t/{tenant}/y");
+        assert_eq!(response.headers()[LOCATION], expected);
+    }
+}
+
 /// Middleware may replace the root path, which is a plain value.
 #[tokio::test]
 async fn a_root_path_that_middleware_inserts_is_taken_as_it_is() {
@@ -573,14 +592,14 @@ async fn a_mount_with_a_nested_layer_answers_under_the_prefix_only() {
 async fn an_inner_layer_without_a_root_path_leaves_the_mount_to_deeper_ones() {
     let empty = || RootPathLayer::new("");
     for inner in [empty(), empty().rewrite(Rewrite::all())] {
-        let deep = Router::new()
-            .nest("/deep", app().layer(RootPathLayer::nested()))
-            .layer(inner);
-        let app = stripping().wrap(Router::new().nest("/sub", deep));
-        let shown = text(app.clone(), "/sub/deep/app").await;
-        assert_eq!(shown, "/api/v1/sub/deep /app");
-        let response = fetch(app, "/sub/deep/login").await;
-        assert_eq!(response.headers()[LOCATION], "/api/v1/sub/deep/app");
+        let deep = || Router::new().nest("/deep", app().layer(RootPathLayer::nested()));
+        for sub_app in [deep().layer(inner.clone()), inner.wrap(deep())] {
+            let app = stripping().wrap(Router::new().nest("/sub", sub_app));
+            let shown = text(app.clone(), "/sub/deep/app").await;
+            assert_eq!(shown, "/api/v1/sub/deep /app");
+            let response = fetch(app, "/sub/deep/login").await;
+            assert_eq!(response.headers()[LOCATION], "/api/v1/sub/deep/app");
+        }
     }
 }
 
@@ -618,20 +637,55 @@ async fn a_mount_without_parameters_is_known_whatever_becomes_of_the_path() {
     assert_eq!(text(app, "/t/acme/x").await, "/api/v1 /other");
 }
 
+/// With parameters, the path has to show which segments are the mount.
+#[tokio::test]
+async fn what_other_middleware_strips_is_not_taken_for_a_mount() {
+    let strip = |prefix: &'static str| {
+        tower::util::MapRequestLayer::new(move |mut request: Request| {
+            let path = request.uri().path().strip_prefix(prefix).unwrap();
+            *request.uri_mut() = path.parse().unwrap();
+            request
+        })
+    };
+    let nested = RootPathLayer::nested;
+    let sub_app = || Router::new().fallback(show).layer(nested());
+    let mounted = || Router::new().nest("/t/{tenant}", sub_app());
+    let before = |prefix| Router::new().fallback_service(strip(prefix).layer(mounted()));
+    let within = Router::new().fallback(show).layer((strip("/s"), nested()));
+    let between = Router::new()
+        .fallback_service(strip("/t").layer(mounted()))
+        .layer(nested());
+    let app = stripping().wrap(
+        before("/x")
+            .nest("/within/{tenant}", within)
+            .nest("/between", between),
+    );
+    for (uri, expected) in [
+        ("/x/t/acme/app", "/api/v1/t/acme /app"),
+        ("/within/acme/s/app", "/api/v1 /app"),
+        ("/between/t/t/acme/app", "/api/v1/between /app"),
+    ] {
+        assert_eq!(text(app.clone(), uri).await, expected, "{uri}");
+    }
+}
+
 /// axum takes `/sub/` off `/sub//app`; that slash is in no mount, while an empty tenant is.
 #[tokio::test]
 async fn a_doubled_slash_behind_a_mount_is_not_in_it() {
-    let app = RootPathLayer::new("/r")
-        .strip_if_present()
-        .wrap(mounted().nest("/slash/", {
-            app().fallback(show).layer(RootPathLayer::nested())
-        }));
+    let sub_app = || app().fallback(show).layer(RootPathLayer::nested());
+    let app = RootPathLayer::new("/r").strip_if_present().wrap(
+        mounted()
+            .nest("/slash/", sub_app())
+            .nest("/param/{p}/", sub_app()),
+    );
     for (uri, expected) in [
         ("/sub//app", "/r/sub /app"),
         ("/r/sub//app", "/r/sub /app"),
         ("/t//app", "/r /app"),
         ("/slash/app", "/r/slash /app"),
         ("/r/slash/app", "/r/slash /app"),
+        ("/param/a/app", "/r/param/a /app"),
+        ("/param/a//app", "/r/param/a /app"),
     ] {
         assert_eq!(text(app.clone(), uri).await, expected, "{uri}");
     }

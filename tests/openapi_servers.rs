@@ -60,7 +60,7 @@ fn own_paths_are_prefixed_like_a_location() {
 
 #[test]
 fn a_list_does_not_depend_on_earlier_root_paths() {
-    let servers = Servers::new([Server::new("/v2")]);
+    let servers: Servers = ["/v2"].map(Server::new).into_iter().collect();
     for root_path in ["/a", "/b", "", "/a"] {
         let root_path: RootPath = root_path.parse().unwrap();
         let list = servers.list(&root_path);

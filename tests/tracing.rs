@@ -85,7 +85,7 @@ async fn each_reason_why_a_header_is_ignored_is_logged_once() {
         &lines.await,
         &[
             "into_make_service_with_connect_info",
-            "untrusted peer 192.0.2.1 ",
+            "untrusted peer 192.0.2.1 (if this is your proxy",
             "\"//evil\": empty segment at byte 1",
             "\"evil\": must start with '/'",
         ],
@@ -105,16 +105,23 @@ async fn a_404_with_the_prefix_in_the_path_is_logged_once() {
     let not_found = || answer(StatusCode::NOT_FOUND);
     let hint = "Does your proxy strip the prefix?";
     let names_it = "root_path=\"/api\"";
+    let proxies = TrustedProxies::all();
+    let varying =
+        RootPathLayer::new("/api").with_forwarded(ForwardedPrefix::x_forwarded_prefix(proxies));
     for (layer, uri, expected) in [
         (RootPathLayer::new("/api"), "/api/x", &[hint][..]),
         (RootPathLayer::new("/api"), "/api", &[hint]),
         (RootPathLayer::new("/api"), "/apix", &[]),
         (RootPathLayer::new("/api"), "/x", &[]),
+        (varying, "/x", &[]),
         (RootPathLayer::new("/api").strip_if_present(), "/api/x", &[]),
         (RootPathLayer::new(""), "/api/x", &[]),
     ] {
         let lines = logged(async {
             support::send(&layer, get(uri), answer(StatusCode::OK)).await;
+        });
+        assert_lines(&lines.await, &[]);
+        let lines = logged(async {
             for _ in 0..3 {
                 support::send(&layer, get(uri), not_found()).await;
             }
@@ -125,6 +132,31 @@ async fn a_404_with_the_prefix_in_the_path_is_logged_once() {
             lines.iter().all(|line| line.contains(names_it)),
             "{lines:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_404_is_logged_by_the_layer_whose_root_path_is_in_the_path() {
+    let not_found = || {
+        App(|_| {
+            let mut response = Response::new(());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response
+        })
+    };
+    for (uri, expected) in [
+        ("/outer/inner/x", &["root_path=\"/inner\""][..]),
+        ("/inner/x", &["root_path=\"/inner\""]),
+        ("/outer/x", &[]),
+        ("/outer/outer/x", &[]),
+        ("/x", &[]),
+    ] {
+        let outer = RootPathLayer::new("/outer").strip_if_present();
+        let app = (outer, RootPathLayer::new("/inner")).layer(not_found());
+        let lines = logged(async move {
+            app.oneshot(get(uri)).await.unwrap();
+        });
+        assert_lines(&lines.await, expected);
     }
 }
 
@@ -164,6 +196,41 @@ async fn a_404_of_a_layer_that_runs_too_late_to_strip_is_logged() {
         });
         assert_lines(&lines.await, expected);
     }
+}
+
+/// The mount stands in the path twice, but nobody had to strip it.
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_404_in_a_mount_is_not_logged() {
+    use axum::{body::Body, Router};
+
+    let sub_app = Router::new().layer(RootPathLayer::nested());
+    let app = Router::new().nest("/sub", sub_app);
+    let lines = logged(async {
+        let request = Request::get("/sub/sub/x").body(Body::empty()).unwrap();
+        let response = app.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    });
+    assert_lines(&lines.await, &[]);
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn a_handler_that_needs_a_base_url_without_an_origin_is_logged_once() {
+    use axum::{body::Body, routing::get, Router};
+    use tower_root_path::BaseUrl;
+
+    let app = Router::new().route("/", get(|_: BaseUrl| async {}));
+    let lines = logged(async {
+        for _ in 0..2 {
+            let request = Request::new(Body::empty());
+            let response = app.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        }
+    });
+    let lines = lines.await;
+    let expected = "ERROR tower_root_path::warn_once: a handler needs the base URL";
+    assert!(lines.len() == 1 && lines[0].contains(expected), "{lines:?}");
 }
 
 #[tokio::test]
@@ -213,7 +280,7 @@ async fn each_reason_why_there_is_no_base_url_is_logged_once() {
         &[
             "ignored a forwarded origin, since the address of the peer is not known",
             "no base URL: the scheme is not known",
-            "ignored a forwarded origin: untrusted peer 192.0.2.1 ",
+            "ignored a forwarded origin: untrusted peer 192.0.2.1 (if this is your proxy",
             "the host of https://evil.example is not allowed",
             "is not a host with an optional port",
             "scheme \"javascript\" is not http or https",

@@ -32,6 +32,7 @@ const MARKED: &[&str] = &[
     // Elements whose content is text.
     "<head>^<script>'<base href=/x></head>'<!--<script></script><base href=/y>--></script></head>",
     "<head>^<script><!--<script></script></head>--></script></head><base href=/>",
+    "<head>^<script><!-- a>b -- c<script></script><base href=/x>--></script></head>",
     "<head><script><!--<scripty></script><base href=^/^></head>",
     "<head><script><!--<script></scripty></script></script><base href=^/^></head>",
     "<head><script><!--<script>--></script><base href=^/^></head>",
