@@ -204,7 +204,9 @@ async fn a_404_of_a_layer_that_runs_too_late_to_strip_is_logged() {
 async fn a_404_in_a_mount_is_not_logged() {
     use axum::{body::Body, Router};
 
-    let sub_app = Router::new().layer(RootPathLayer::nested());
+    let sub_app = Router::new()
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .layer(RootPathLayer::nested());
     let app = Router::new().nest("/sub", sub_app);
     let lines = logged(async {
         let request = Request::get("/sub/sub/x").body(Body::empty()).unwrap();

@@ -29,12 +29,13 @@ use tower_layer::Layer;
 /// passes unchanged.
 ///
 /// A page may have a `<base>` element with an `href`. If the value is `/` or `./`, it is replaced. A
-/// page with another value passes unchanged. This element is found if it comes before `</head>`
-/// and `<body`, within the first 64 KiB of the page.
+/// page with another value passes unchanged. This element is found if it comes before the end of
+/// the head, within the first 64 KiB of the page. `</head>` ends the head, and `<body`, `<frameset`,
+/// `<math`, `<plaintext`, `<select` and `<svg`, which cannot be in it.
 ///
 /// # Requests and responses
 ///
-/// - The page is read up to `</head>`, `<body` or 64 KiB, whichever comes first. The rest streams
+/// - The page is read up to the end of the head or 64 KiB, whichever comes first. The rest streams
 ///   unchanged.
 /// - GET and HEAD requests whose `Accept` names `text/html` lose `If-None-Match`,
 ///   `If-Modified-Since`, `Range` and `If-Range`, and their `Accept-Encoding` becomes `identity`.
