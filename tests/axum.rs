@@ -322,22 +322,28 @@ async fn a_reference_with_the_mount_gets_the_outer_part_alone_whatever_layer_rew
     }
 }
 
-/// Here only the last part of the root path is what the routers took off.
+/// The routers took more off than the mount that is in the root path.
 #[tokio::test]
 async fn a_reference_with_the_mount_gets_the_outer_part_whatever_that_is() {
-    let redirect =
-        |Path(tenant): Path<String>| async move { Redirect::to(&format!("/t/{tenant}/y")) };
-    let sub_app = Router::new()
-        .route("/x", get(redirect))
-        .layer(RootPathLayer::nested());
-    let v1 = Router::new()
-        .nest("/t/{tenant}", sub_app)
-        .layer(RootPathLayer::new("/other"));
-    let app = Router::new().nest("/v1", v1);
-    for tenant in ["acme", "o'brien"] {
-        let response = fetch(app.clone(), &format!("/v1/t/{tenant}/x")).await;
-        let expected = format!("/other/t/{tenant}/y");
-        assert_eq!(response.headers()[LOCATION], expected);
+    let redirect = |Path(params): Path<Vec<String>>| async move {
+        Redirect::to(&format!("/t/{}/y", params.last().unwrap()))
+    };
+    let sub_app = || {
+        Router::new()
+            .route("/x", get(redirect))
+            .layer(RootPathLayer::nested())
+    };
+    let outer = || Router::new().nest("/t/{tenant}", sub_app());
+    let app = Router::new()
+        .nest("/v1", outer().layer(RootPathLayer::new("/other")))
+        .nest("/v2/{version}", outer().layer(RootPathLayer::nested()));
+    // A mount of two dots counts as none.
+    for (mount, root_path) in [("/v1", "/other"), ("/v2/..", "")] {
+        for tenant in ["acme", "o'brien"] {
+            let response = fetch(app.clone(), &format!("{mount}/t/{tenant}/x")).await;
+            let expected = format!("{root_path}/t/{tenant}/y");
+            assert_eq!(response.headers()[LOCATION], expected, "{mount}");
+        }
     }
 }
 
