@@ -233,7 +233,7 @@ fn on_stacked_request<B>(
         }
     };
 
-    let accounts = is_mounted && (config.nested || adds) || has_stripped && config.wraps_router;
+    let accounts = has_stripped && config.wraps_router || is_mounted && (config.nested || adds);
     let inserts_inherited = accounts || config.rewrite.is_some() || adds && has_outer;
     let rewrite = config.rewrite.clone().or(inherited.rewrite);
     if adds || inserts_inherited {

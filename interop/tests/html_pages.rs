@@ -57,7 +57,8 @@ enum Expected {
 struct Sink {
     expected: RefCell<Option<Expected>>,
     in_head: Cell<bool>,
-    templates: Cell<usize>,
+    /// In an element whose content is text.
+    in_text: Cell<bool>,
 }
 
 impl Sink {
@@ -65,16 +66,19 @@ impl Sink {
         self.expected.borrow_mut().get_or_insert(expected);
     }
 
+    /// What is not in the head.
+    fn end_head(&self) {
+        self.decide(match self.in_head.get() {
+            true => Expected::Inserted,
+            false => Expected::Unchanged,
+        });
+    }
+
     fn on_start_tag(&self, name: &str, tag: &Tag) {
-        match name {
-            "html" => {}
-            "head" => self.in_head.set(true),
-            _ if !self.in_head.get() => self.decide(Expected::Unchanged),
-            "math" | "plaintext" | "svg" => self.decide(Expected::Inserted),
-            "template" => self.templates.set(self.templates.get() + 1),
-            _ if self.templates.get() > 0 => {}
-            "body" | "frameset" | "select" => self.decide(Expected::Inserted),
-            "base" => {
+        match (name, self.in_head.get()) {
+            ("html", _) => {}
+            ("head", _) => self.in_head.set(true),
+            ("base", true) => {
                 let href = tag.attrs.iter().find(|attr| &*attr.name.local == "href");
                 match href.map(|href| &*href.value) {
                     None => {}
@@ -82,15 +86,15 @@ impl Sink {
                     Some(_) => self.decide(Expected::Unchanged),
                 }
             }
-            _ => {}
+            ("basefont" | "bgsound" | "link" | "meta", true) => {}
+            ("noframes" | "noscript" | "script" | "style" | "title", true) => {}
+            _ => self.end_head(),
         }
     }
 
     fn on_end_tag(&self, name: &str) {
-        match (name, self.templates.get()) {
-            _ if !self.in_head.get() => self.decide(Expected::Unchanged),
-            ("template", open) => self.templates.set(open.saturating_sub(1)),
-            ("head", 0) => self.decide(Expected::Inserted),
+        match (name, self.in_head.get()) {
+            ("body" | "br" | "head" | "html", _) | (_, false) => self.end_head(),
             _ => {}
         }
     }
@@ -101,26 +105,29 @@ impl TokenSink for Sink {
 
     fn process_token(&self, token: Token, _: u64) -> TokenSinkResult<()> {
         match token {
-            Token::TagToken(tag) if tag.kind == TagKind::EndTag => self.on_end_tag(&tag.name),
+            Token::TagToken(tag) if tag.kind == TagKind::EndTag => {
+                self.in_text.set(false);
+                self.on_end_tag(&tag.name);
+            }
             Token::TagToken(tag) => {
                 self.on_start_tag(&tag.name, &tag);
                 let raw = match &*tag.name {
-                    "textarea" | "title" => RawKind::Rcdata,
+                    "title" => RawKind::Rcdata,
                     "script" => RawKind::ScriptData,
-                    "iframe" | "noembed" | "noframes" | "noscript" | "style" | "xmp" => {
-                        RawKind::Rawtext
-                    }
+                    "noframes" | "noscript" | "style" => RawKind::Rawtext,
                     _ => return TokenSinkResult::Continue,
                 };
+                self.in_text.set(true);
                 return TokenSinkResult::RawData(raw);
             }
+            Token::CharacterTokens(_) | Token::NullCharacterToken if self.in_text.get() => {}
             Token::CharacterTokens(text) => {
                 let is_space = |c| matches!(c, ' ' | '\t' | '\r' | '\n' | '\x0c');
-                if !self.in_head.get() && !text.chars().all(is_space) {
-                    self.decide(Expected::Unchanged);
+                if !text.chars().all(is_space) {
+                    self.end_head();
                 }
             }
-            Token::NullCharacterToken if !self.in_head.get() => self.decide(Expected::Unchanged),
+            Token::NullCharacterToken => self.end_head(),
             _ => {}
         }
         TokenSinkResult::Continue
@@ -134,11 +141,8 @@ fn expected(page: &str) -> Expected {
     let _ = tokenizer.feed(&input);
     tokenizer.end();
     let sink = &tokenizer.sink;
-    let at_end = match sink.in_head.get() {
-        true => Expected::Inserted,
-        false => Expected::Unchanged,
-    };
-    sink.expected.take().unwrap_or(at_end)
+    sink.end_head();
+    sink.expected.take().unwrap()
 }
 
 fn dom(page: &[u8]) -> RcDom {
@@ -228,7 +232,7 @@ fn utf_16_stays() {
     }
 }
 
-const FRAGMENTS: [&str; 74] = [
+const FRAGMENTS: [&str; 79] = [
     "<!doctype html>",
     "<!-- c -->",
     "<!--",
@@ -300,7 +304,12 @@ const FRAGMENTS: [&str; 74] = [
     "<plaintext>",
     "<select>",
     "<table>",
-    "<colgroup>",
+    "<td>",
+    "<col>",
+    "<form>",
+    "<frameset>",
+    "</body>",
+    "</html>",
     "<![CDATA[",
     "]]>",
 ];

@@ -18,18 +18,19 @@ pub(super) enum Edit {
 
 const UTF8_BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Elements whose content is text up to the end tag (section 13.2.6); `noscript` with scripts
-/// enabled.
-const TEXT_ELEMENTS: [&str; 9] = [
-    "iframe", "noembed", "noframes", "noscript", "script", "style", "textarea", "title", "xmp",
+/// Elements of a head (section 13.2.6.4.4) and around it. Any other one begins the body, which may
+/// throw away what is in it. A template is no exception: which `<base>` is in it takes all of the
+/// rules for bodies.
+const IN_HEAD: [&str; 12] = [
+    "base", "basefont", "bgsound", "head", "html", "link", "meta", "noframes", "noscript",
+    "script", "style", "title",
 ];
 
-/// Elements that end the head, but not in a template. Some parsers ignore a `<base>` in a `select`.
-const AFTER_HEAD: [&str; 3] = ["body", "frameset", "select"];
+/// Those whose content is text up to the end tag; `noscript` with scripts enabled.
+const TEXT_ELEMENTS: [&str; 5] = ["noframes", "noscript", "script", "style", "title"];
 
-/// Elements that end the scan, since other rules hold for what follows: it is text, or has CDATA
-/// sections.
-const NOT_HTML: [&str; 3] = ["math", "plaintext", "svg"];
+/// End tags that end a head.
+const END_HEAD: [&str; 4] = ["body", "br", "head", "html"];
 
 /// Scans a page until the place of the `<base>` element is known.
 ///
@@ -47,8 +48,6 @@ pub(super) struct HeadScanner {
     escape: Escape,
     /// The offset after the `<head>` tag.
     head: Option<usize>,
-    /// The number of open `<template>` elements, whose content is not part of the page.
-    templates: usize,
     outcome: Outcome,
 }
 
@@ -141,7 +140,7 @@ impl HeadScanner {
     fn skipped_len(&self, rest: &[u8]) -> usize {
         let until = |ends: fn(u8) -> bool| rest.iter().position(|byte| ends(*byte));
         let next = match self.state {
-            State::Data if self.head.is_some() => until(|byte| byte == b'<'),
+            State::Data => until(|byte| !is_space(byte)),
             State::TagName => until(ends_name),
             State::AttributeName => until(|byte| ends_name(byte) || byte == b'='),
             State::QuotedAttributeValue { quote: b'"' } => until(|byte| byte == b'"'),
@@ -160,18 +159,14 @@ impl HeadScanner {
         match self.state {
             State::Data => match byte {
                 b'<' => State::TagOpen,
-                _ => self.text(byte),
+                _ => self.on_text(),
             },
             State::TagOpen => match byte {
                 b'!' => State::MarkupDeclarationOpen,
                 b'/' => State::EndTagOpen,
                 b'?' => State::BogusComment,
                 _ if byte.is_ascii_alphabetic() => self.tag_name(at, false),
-                _ => {
-                    self.text(b'<');
-                    self.state = State::Data;
-                    self.next_state(page, at)
-                }
+                _ => self.on_text(),
             },
             State::EndTagOpen => match byte {
                 b'>' => State::Data,
@@ -229,12 +224,18 @@ impl HeadScanner {
         }
     }
 
-    /// A byte between tags.
-    fn text(&mut self, byte: u8) -> State {
-        if self.head.is_none() && !is_space(byte) {
-            self.outcome = Outcome::Unchanged;
-        }
+    /// Text between tags.
+    fn on_text(&mut self) -> State {
+        self.end_head();
         State::Data
+    }
+
+    /// What begins here is not in the head.
+    fn end_head(&mut self) {
+        self.outcome = match self.head {
+            Some(head) => Outcome::Edit(Edit::InsertElement(head)),
+            None => Outcome::Unchanged,
+        };
     }
 
     fn tag_name(&mut self, at: usize, is_end_tag: bool) -> State {
@@ -272,38 +273,27 @@ impl HeadScanner {
         }
     }
 
-    /// The name of a tag may already tell that the head has ended, or that there is none.
+    /// The name of a tag may already show that the head has ended, or that there is none.
     fn on_tag_name(&mut self, page: &[u8]) {
-        let ends_head = match self.tag.is_end_tag {
-            true => self.tag.is_one_of(&["head"], page),
-            false => self.tag.is_one_of(&AFTER_HEAD, page),
+        let is_allowed = match (self.head, self.tag.is_end_tag) {
+            (Some(_), true) => !self.tag.is_one_of(&END_HEAD, page),
+            (Some(_), false) => self.tag.is_one_of(&IN_HEAD, page),
+            (None, is_end_tag) => !is_end_tag && self.tag.is_one_of(&["head", "html"], page),
         };
-        let ends_html = !self.tag.is_end_tag && self.tag.is_one_of(&NOT_HTML, page);
-        let is_before_head = !self.tag.is_end_tag && self.tag.is_one_of(&["head", "html"], page);
-        match self.head {
-            Some(head) if ends_html || (ends_head && self.templates == 0) => {
-                self.outcome = Outcome::Edit(Edit::InsertElement(head));
-            }
-            None if !is_before_head => self.outcome = Outcome::Unchanged,
-            _ => {}
+        if !is_allowed {
+            self.end_head();
         }
     }
 
     /// A tag that ends before `end`.
     fn on_tag(&mut self, page: &[u8], end: usize) -> State {
-        if self.tag.is_one_of(&["template"], page) {
-            self.templates = match self.tag.is_end_tag {
-                true => self.templates.saturating_sub(1),
-                false => self.templates + 1,
-            };
-        }
         if self.tag.is_end_tag {
             return State::Data;
         }
         if self.head.is_none() && self.tag.is_one_of(&["head"], page) {
             self.head = Some(end);
         }
-        if self.templates == 0 && self.tag.is_one_of(&["base"], page) {
+        if self.tag.is_one_of(&["base"], page) {
             if let Some(href) = self.tag.href.take() {
                 self.outcome = match is_replaceable(&page[href.clone()]) {
                     true => Outcome::Edit(Edit::ReplaceHref(href)),

@@ -30,8 +30,8 @@ use tower_layer::Layer;
 ///
 /// A page may have a `<base>` element with an `href`. If the value is `/` or `./`, it is replaced. A
 /// page with another value passes unchanged. This element is found if it comes before the end of
-/// the head, within the first 64 KiB of the page. `</head>` ends the head, and `<body`, `<frameset`,
-/// `<math`, `<plaintext`, `<select` and `<svg`, which cannot be in it.
+/// the head, within the first 64 KiB of the page. `</head>` ends the head, and text and elements that
+/// cannot be in it, such as `<body`. So does `<template`.
 ///
 /// # Requests and responses
 ///
