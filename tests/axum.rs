@@ -347,6 +347,29 @@ async fn a_reference_with_the_mount_gets_the_outer_part_whatever_that_is() {
     }
 }
 
+/// The outer layer sees another path than the sub-app.
+#[tokio::test]
+async fn a_reflected_path_of_a_sub_app_stays_on_this_host_with_a_nested_layer() {
+    let reflect = |uri: Uri| async move { Redirect::to(&format!("{}/", uri.path())) };
+    let sub_app = || Router::new().fallback(reflect);
+    let app = Router::new()
+        .nest("/without", sub_app())
+        .nest("/with", sub_app().layer(RootPathLayer::nested()));
+    for root_path in ["", "/api/v1"] {
+        let app = app.clone().layer(RootPathLayer::new(root_path));
+        for (uri, expected) in [
+            (
+                "/with///evil.example/a",
+                format!("{root_path}/with/evil.example/a/"),
+            ),
+            ("/without///evil.example/a", "//evil.example/a/".to_owned()),
+        ] {
+            let response = fetch(app.clone(), uri).await;
+            assert_eq!(response.headers()[LOCATION], expected, "{uri}");
+        }
+    }
+}
+
 /// Middleware may replace the root path, which is a plain value.
 #[tokio::test]
 async fn a_root_path_that_middleware_inserts_is_taken_as_it_is() {

@@ -154,9 +154,10 @@ fn readiness_is_that_of_the_app() {
 fn concurrent_requests_have_their_own_root_paths_whatever_becomes_of_the_others() {
     each_layer!(|layer, case| {
         let token = Arc::new(());
+        let service = layer.layer(App::READY);
         thread::scope(|scope| {
             for thread in 0..4 {
-                let (layer, token) = (&layer, &token);
+                let (mut service, token) = (service.clone(), &token);
                 scope.spawn(move || {
                     for number in 0..100 {
                         let root_path = format!("/tenant-{thread}-{number}");
@@ -167,7 +168,7 @@ fn concurrent_requests_have_their_own_root_paths_whatever_becomes_of_the_others(
                         };
                         let expected = expected(behaviour.fault, case.answer(&root_path));
                         let request = case.request(&root_path, behaviour);
-                        let ended = end(answer(&mut layer.layer(App::READY), request));
+                        let ended = end(answer(&mut service, request));
                         assert_eq!(ended, expected, "{}", case.layer);
                     }
                 });

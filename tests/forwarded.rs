@@ -2,7 +2,7 @@
 
 mod support;
 
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderName, HeaderValue, Request, Response};
 use std::net::IpAddr;
 use support::{emitted, get, get_with, location, root_path, seen};
 use tower_root_path::{
@@ -220,6 +220,37 @@ fn with_two_hops_the_older_original_path_is_used() {
     let read = |hops| original_path().hops(hops).read(&get_with("/users", &lines));
     assert_eq!(read(1), Forwarded::Used(RootPath::EMPTY));
     assert_eq!(read(2), Forwarded::Used(RootPath::from_static("/edge/api")));
+}
+
+/// Whoever sends them.
+#[tokio::test]
+async fn by_default_no_header_is_read() {
+    for root_path in ["", "/api/v1"] {
+        for layer in [
+            RootPathLayer::new(root_path),
+            RootPathLayer::new(root_path).strip_if_present(),
+        ] {
+            let headers = [
+                (PREFIX, "/evil"),
+                ("x-forwarded-path", "/evil"),
+                ("x-script-name", "/evil"),
+                ("x-original-uri", "/evil/app"),
+                ("x-envoy-original-path", "/evil/app"),
+                ("x-forwarded-host", "evil.example"),
+                ("x-forwarded-proto", "https"),
+                ("forwarded", "host=evil.example;proto=https"),
+            ];
+            // The peer is this machine.
+            let request = support::get_with("/app", &headers);
+            let response = support::send(&layer, request, |request| {
+                let root_path = RootPath::from_extensions(request.extensions());
+                Response::new(format!("{root_path} {}", request.uri()))
+            });
+            let response = response.await;
+            assert_eq!(response.body(), &format!("{root_path} /app"));
+            assert!(response.headers().is_empty(), "no `Vary`: {response:?}");
+        }
+    }
 }
 
 #[test]

@@ -166,12 +166,21 @@ async fn pages_and_error_pages_are_edited() {
         let sent = sent(stack("/api/v1"), get(), response).await;
         let expected = if is_edited { EDITED } else { PAGE };
         assert_eq!(sent.body(), expected, "{status} {line:?}");
+        let mut headers = sent.headers().clone();
+        let is_html = line.0 != "content-type" || line.1.contains("html;") || is_edited;
+        let varies = headers.remove("vary").is_some();
+        assert_eq!(varies, is_html, "{status} {line:?}");
         if !is_edited {
-            let mut headers = sent.headers().clone();
-            headers.remove("vary");
             assert_eq!(headers, before, "{status} {line:?}");
         }
     }
+    let mut response = page(PAGE);
+    for value in ["private", "no-transform"] {
+        let value = HeaderValue::from_static(value);
+        response.headers_mut().append("cache-control", value);
+    }
+    let sent = sent(stack("/api/v1"), get(), response).await;
+    assert_eq!(sent.body(), PAGE);
 }
 
 #[tokio::test]

@@ -254,12 +254,17 @@ async fn other_responses_pass_unchanged() {
         response.headers_mut().insert(name, value.parse().unwrap());
         response
     };
-    let mut not_found = json(document);
-    *not_found.status_mut() = StatusCode::NOT_FOUND;
+    let with_status = |status| {
+        let mut response = json(document);
+        *response.status_mut() = status;
+        response
+    };
     for (uri, response) in [
         ("/openapi.json", with("content-type", "text/plain")),
         ("/openapi.json", with("content-encoding", "br")),
-        ("/openapi.json", not_found),
+        ("/openapi.json", with_status(StatusCode::CREATED)),
+        ("/openapi.json", with_status(StatusCode::PARTIAL_CONTENT)),
+        ("/openapi.json", with_status(StatusCode::NOT_FOUND)),
         ("/openapi.json/", json(document)),
         ("/other.json", json(document)),
     ] {

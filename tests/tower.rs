@@ -207,6 +207,7 @@ async fn a_timeout_ends_a_request_and_drops_it() {
 /// `OpenApiLayer` and `BaseHrefLayer` read a body before they return the response.
 #[tokio::test]
 async fn a_timeout_outside_of_a_layer_that_reads_a_body_ends_the_reading() {
+    let mut ended = 0;
     on_either_side!(
         TimeoutLayer::new(Duration::ZERO),
         App::READY,
@@ -216,7 +217,9 @@ async fn a_timeout_outside_of_a_layer_that_reads_a_body_ends_the_reading() {
                 let request = case.request("/a", with_fault(Fault::HangsInBody));
                 let error = answer(&mut service, request).await.unwrap_err();
                 assert!(error.is::<Elapsed>(), "{way} {}: {error}", case.layer);
+                ended += 1;
             }
         }
     );
+    assert_eq!(ended, 2);
 }

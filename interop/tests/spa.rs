@@ -493,16 +493,17 @@ async fn a_security_policy_may_forbid_the_base() {
 
 /// Vite, as `interop/install-tools.sh` installs it. It runs in the directory of the front end.
 fn vite() -> Command {
-    let vite = root().join("target/frontend/node_modules/vite/bin/vite.js");
+    let frontend = root().join("target/frontend");
+    let vite = frontend.join("node_modules/vite/bin/vite.js");
     assert!(vite.is_file(), "no {vite:?}; run interop/install-tools.sh");
-    let mut command = Command::new("node");
+    let mut command = Command::new(frontend.join("node"));
     command.arg(vite);
     command.current_dir(root().join("examples/spa/frontend"));
     command
 }
 
 #[test]
-#[ignore = "needs npm"]
+#[ignore = "needs Vite"]
 fn the_committed_build_is_vites() {
     let out = Files::new(&[]);
     let mut build = vite();
@@ -514,7 +515,7 @@ fn the_committed_build_is_vites() {
 }
 
 #[tokio::test]
-#[ignore = "needs Chromium and npm"]
+#[ignore = "needs Chromium and Vite"]
 async fn a_route_opens_in_vites_development_server() {
     let browser = Browser::start().await;
     let (addr, files) = (free_addr(), Files::new(&[]));
