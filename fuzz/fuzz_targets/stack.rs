@@ -167,23 +167,32 @@ fn wrap(inner: Service, kind: &str, path: &str) -> Option<Service> {
     Some(BoxCloneSyncService::new(layer.layer(inner)))
 }
 
-/// The root path and the path that the app receives, if all layers are plain ones.
+/// The root path and the path that the app receives, if they depend on the request path alone, and
+/// mounts have no parameters.
 fn model(request: &Request, stack: &[(&str, &str)]) -> Option<(String, String)> {
-    let (mut whole, mut path) = (String::new(), request.uri().path().to_owned());
+    let (mut whole, mut path) = (String::new(), request.uri().path());
+    let mut is_routed = false;
     for (kind, configured) in stack {
         let configured = configured.trim_end_matches('/');
-        if !["root-path", "strip", "own-origin", "silent"].contains(kind) {
-            return None;
+        let is_added = whole.len() + configured.len() <= RootPath::MAX_LEN;
+        let is_stripped = match *kind {
+            "root-path" | "own-origin" | "silent" => false,
+            "strip" => is_added && !is_routed && is_under(path.as_bytes(), configured),
+            "nest" if !configured.contains('{') => true,
+            _ => return None,
+        };
+        if is_stripped && !configured.is_empty() {
+            path = match &path[configured.len()..] {
+                "" => "/",
+                // axum strips a slash as well, and inserts one if there is none.
+                rest if *kind == "nest" && rest.starts_with("//") => &rest[1..],
+                rest => rest,
+            };
         }
-        if whole.len() + configured.len() > RootPath::MAX_LEN {
-            continue;
-        }
-        whole.push_str(configured);
-        let strips = *kind == "strip" && !configured.is_empty();
-        if strips && is_under(path.as_bytes(), configured) {
-            let rest = &path[configured.len()..];
-            path = if rest.is_empty() { "/" } else { rest }.to_owned();
+        is_routed |= *kind == "nest";
+        if is_added {
+            whole.push_str(configured);
         }
     }
-    Some((whole, path))
+    Some((whole, path.to_owned()))
 }

@@ -167,13 +167,21 @@ pub fn public_path(root_path: &str, path: &[u8]) -> Vec<u8> {
 }
 
 /// A model of the rule for references, in answer to an ordinary request in origin-form.
+///
+/// # Panics
+///
+/// If it leads to another origin, and `reference` does not.
 #[must_use]
 pub fn public_reference(root_path: &str, reference: &[u8]) -> Vec<u8> {
-    match reference {
-        [b'/', b'/', ..] => reference.to_owned(),
-        [b'/', ..] => public_path(root_path, reference),
-        _ => reference.to_owned(),
+    if !reference.starts_with(b"/") || reference.starts_with(b"//") {
+        return reference.to_owned();
     }
+    let public = public_path(root_path, reference);
+    let page = Url::parse("https://pub.example/x").unwrap();
+    let leaves =
+        |reference| follow(&page, reference).is_some_and(|url| url.origin() != page.origin());
+    assert!(!leaves(&public) || leaves(reference), "{public:?}");
+    public
 }
 
 /// Where `reference` leads from `page`. Browsers read a header as ISO 8859-1.
