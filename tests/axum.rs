@@ -65,7 +65,7 @@ async fn without_a_layer_the_root_path_is_empty() {
 }
 
 #[tokio::test]
-async fn on_a_router_it_tells_and_rewrites_but_cannot_route() {
+async fn on_a_router_it_rewrites_but_cannot_route() {
     let app = app().layer(RootPathLayer::new(ROOT));
     assert_eq!(text(app.clone(), "/app").await, "/api/v1 /app");
     let response = fetch(app.clone(), "/login").await;
@@ -767,7 +767,7 @@ async fn a_mount_is_known_behind_other_middleware() {
 }
 
 #[tokio::test]
-async fn inside_a_nest_the_mount_may_be_said_instead() {
+async fn inside_a_nest_the_mount_may_be_configured_instead() {
     let sub_app = app().layer(RootPathLayer::new("/sub"));
     let app = stripping().wrap(Router::new().nest("/sub", sub_app));
     assert_eq!(
@@ -823,7 +823,7 @@ async fn options_star_and_connect_reach_the_fallback() {
 }
 
 #[tokio::test]
-async fn connect_info_tells_the_peer() {
+async fn connect_info_has_the_address_of_the_peer() {
     let layer = || {
         let forwarded = ForwardedPrefix::x_forwarded_prefix(TrustedProxies::loopback());
         RootPathLayer::new("").with_forwarded(forwarded)

@@ -90,6 +90,37 @@ pub mod servers {}
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
 
+/// What the page says of programs that do not compile, beside programs that do.
+///
+/// ```no_run
+/// # async fn serve(listener: tokio::net::TcpListener, router: axum::Router) {
+/// let layer = tower_root_path::RootPathLayer::new("/api/v1");
+/// axum::serve(listener, layer.wrap(router)).await.unwrap();
+/// # }
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use tower::Layer;
+/// # async fn serve(listener: tokio::net::TcpListener, router: axum::Router) {
+/// let layer = tower_root_path::RootPathLayer::new("/api/v1");
+/// axum::serve(listener, layer.layer(router)).await.unwrap();
+/// # }
+/// ```
+///
+/// ```
+/// let router = axum::Router::<()>::new();
+/// let layer = tower_root_path::RootPathLayer::new("/api/v1");
+/// router.layer(layer);
+/// ```
+///
+/// ```compile_fail,E0277
+/// let router = axum::Router::<()>::new();
+/// let layer = tower_root_path::AddPrefixLayer::new("/api/v1");
+/// router.layer(layer);
+/// ```
+#[cfg(doctest)]
+pub mod does_not_compile {}
+
 // The programs of the modules that are not for doctests here need more crates: they run in `interop/`.
 
 #[cfg(not(doctest))]
