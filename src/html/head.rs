@@ -159,14 +159,17 @@ impl HeadScanner {
         match self.state {
             State::Data => match byte {
                 b'<' => State::TagOpen,
-                _ => self.on_text(),
+                _ => {
+                    self.end_head();
+                    State::Data
+                }
             },
             State::TagOpen => match byte {
                 b'!' => State::MarkupDeclarationOpen,
                 b'/' => State::EndTagOpen,
                 b'?' => State::BogusComment,
-                _ if byte.is_ascii_alphabetic() => self.tag_name(at, false),
-                _ => self.on_text(),
+                // Without a letter, it is text, which ends the head as a tag without a name does.
+                _ => self.tag_name(at, false),
             },
             State::EndTagOpen => match byte {
                 b'>' => State::Data,
@@ -224,13 +227,7 @@ impl HeadScanner {
         }
     }
 
-    /// Text between tags.
-    fn on_text(&mut self) -> State {
-        self.end_head();
-        State::Data
-    }
-
-    /// What begins here is not in the head.
+    /// What begins here, text or a tag, is not in the head.
     fn end_head(&mut self) {
         self.outcome = match self.head {
             Some(head) => Outcome::Edit(Edit::InsertElement(head)),
@@ -340,8 +337,8 @@ impl HeadScanner {
         if !ends_with_tag("</") {
             return State::Text;
         }
-        self.tag_name(at - self.text_element.len(), true);
-        self.tag.name.end = at;
+        // Its name has no further meaning.
+        self.tag_name(at, true);
         self.before_attribute_name(page, at)
     }
 }
