@@ -1,7 +1,7 @@
 //! Instructions and allocations of one request, above those of the same service without the layer.
 
 use crate::cases::{self, Budget, Case, NORMALIZE_PATH};
-use std::{env, process::Command};
+use std::{env, process::Command, thread};
 
 /// Requests whose average is taken.
 const REQUESTS: usize = 100;
@@ -99,7 +99,8 @@ const CALLGRIND: Tool = Tool {
 };
 const MEMCHECK: Tool = Tool {
     name: "memcheck",
-    arguments: &[],
+    // Counts blocks, and does not look for errors.
+    arguments: &["--undef-value-errors=no"],
     before: "total heap usage:",
 };
 const DHAT: Tool = Tool {
@@ -117,7 +118,10 @@ impl Tool {
             let count = |requests| self.count(case, with_layer, requests);
             (count(2 * requests) - count(requests)) / requests as f64
         };
-        per_request(true) - per_request(false)
+        thread::scope(|scope| {
+            let without_layer = scope.spawn(|| per_request(false));
+            per_request(true) - without_layer.join().expect("it has not panicked")
+        })
     }
 
     /// What the tool counts in a whole run of this program.
