@@ -11,7 +11,8 @@ struct Cost {
     allocations: f64,
 }
 
-/// Prints the table; with `check`, ends the program with status 1 if a row is over its budget.
+/// Prints the table. With `check`, only the rows that have a budget; ends the program with status 1
+/// if one is over it.
 pub(crate) fn print(check: bool) {
     let cases = cases::all();
     let normalize_path = cases.iter().find(|case| case.name == NORMALIZE_PATH);
@@ -20,7 +21,7 @@ pub(crate) fn print(check: bool) {
 
     println!("| | instructions | at most | floor | × NormalizePath | allocations | at most |");
     println!("|---|--:|--:|--:|--:|--:|--:|");
-    for case in &cases {
+    for case in cases.iter().filter(|case| !check || case.budget.is_some()) {
         let Cost {
             instructions,
             allocations,

@@ -30,7 +30,7 @@ struct Args {
 enum Command {
     /// Instructions (by valgrind) and allocations of one request, beside other layers
     Cost {
-        /// Fail if a row is over its budget
+        /// Only the rows that have a budget; fail if one is over it
         #[arg(long)]
         check: bool,
     },
