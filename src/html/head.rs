@@ -18,19 +18,32 @@ pub(super) enum Edit {
 
 const UTF8_BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Elements of a head (section 13.2.6.4.4) and around it. Any other one begins the body, which may
-/// throw away what is in it. A template is no exception: which `<base>` is in it takes all of the
-/// rules for bodies.
-const IN_HEAD: [&str; 12] = [
-    "base", "basefont", "bgsound", "head", "html", "link", "meta", "noframes", "noscript",
-    "script", "style", "title",
+/// Elements whose content is text up to the end tag (section 13.2.6); `noscript` with scripts
+/// enabled.
+const TEXT_ELEMENTS: [&str; 9] = [
+    "iframe", "noembed", "noframes", "noscript", "script", "style", "textarea", "title", "xmp",
 ];
 
-/// Those whose content is text up to the end tag; `noscript` with scripts enabled.
-const TEXT_ELEMENTS: [&str; 5] = ["noframes", "noscript", "script", "style", "title"];
-
-/// End tags that end a head.
-const END_HEAD: [&str; 4] = ["body", "br", "head", "html"];
+/// Elements at which the scan ends. `<body` and `<frameset` begin after the head. In the others, a
+/// parser may drop or move a `<base>`, or may see text or an element where this scan does not.
+const LAST: [&str; 16] = [
+    "body",
+    "caption",
+    "col",
+    "colgroup",
+    "frameset",
+    "math",
+    "plaintext",
+    "select",
+    "svg",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+];
 
 /// Scans a page until the place of the `<base>` element is known.
 ///
@@ -48,6 +61,8 @@ pub(super) struct HeadScanner {
     escape: Escape,
     /// The offset after the `<head>` tag.
     head: Option<usize>,
+    /// The number of open `<template>` elements, whose content is not part of the page.
+    templates: usize,
     outcome: Outcome,
 }
 
@@ -140,7 +155,7 @@ impl HeadScanner {
     fn skipped_len(&self, rest: &[u8]) -> usize {
         let until = |ends: fn(u8) -> bool| rest.iter().position(|byte| ends(*byte));
         let next = match self.state {
-            State::Data => until(|byte| !is_space(byte)),
+            State::Data if self.head.is_some() => until(|byte| byte == b'<'),
             State::TagName => until(ends_name),
             State::AttributeName => until(|byte| ends_name(byte) || byte == b'='),
             State::QuotedAttributeValue { quote: b'"' } => until(|byte| byte == b'"'),
@@ -159,17 +174,18 @@ impl HeadScanner {
         match self.state {
             State::Data => match byte {
                 b'<' => State::TagOpen,
-                _ => {
-                    self.end_head();
-                    State::Data
-                }
+                _ => self.text(byte),
             },
             State::TagOpen => match byte {
                 b'!' => State::MarkupDeclarationOpen,
                 b'/' => State::EndTagOpen,
                 b'?' => State::BogusComment,
-                // Without a letter, it is text, which ends the head as a tag without a name does.
-                _ => self.tag_name(at, false),
+                _ if byte.is_ascii_alphabetic() => self.tag_name(at, false),
+                _ => {
+                    self.text(b'<');
+                    self.state = State::Data;
+                    self.next_state(page, at)
+                }
             },
             State::EndTagOpen => match byte {
                 b'>' => State::Data,
@@ -227,12 +243,12 @@ impl HeadScanner {
         }
     }
 
-    /// What begins here, text or a tag, is not in the head.
-    fn end_head(&mut self) {
-        self.outcome = match self.head {
-            Some(head) => Outcome::Edit(Edit::InsertElement(head)),
-            None => Outcome::Unchanged,
-        };
+    /// A byte between tags.
+    fn text(&mut self, byte: u8) -> State {
+        if self.head.is_none() && !is_space(byte) {
+            self.outcome = Outcome::Unchanged;
+        }
+        State::Data
     }
 
     fn tag_name(&mut self, at: usize, is_end_tag: bool) -> State {
@@ -270,27 +286,35 @@ impl HeadScanner {
         }
     }
 
-    /// The name of a tag may already show that the head has ended, or that there is none.
+    /// The name of a tag may already show that the scan ends, or that there is no head.
     fn on_tag_name(&mut self, page: &[u8]) {
-        let is_allowed = match (self.head, self.tag.is_end_tag) {
-            (Some(_), true) => !self.tag.is_one_of(&END_HEAD, page),
-            (Some(_), false) => self.tag.is_one_of(&IN_HEAD, page),
-            (None, is_end_tag) => !is_end_tag && self.tag.is_one_of(&["head", "html"], page),
+        let is_last = match self.tag.is_end_tag {
+            true => self.templates == 0 && self.tag.is_one_of(&["head"], page),
+            false => self.tag.is_one_of(&LAST, page),
         };
-        if !is_allowed {
-            self.end_head();
+        let is_before_head = !self.tag.is_end_tag && self.tag.is_one_of(&["head", "html"], page);
+        match self.head {
+            Some(head) if is_last => self.outcome = Outcome::Edit(Edit::InsertElement(head)),
+            None if !is_before_head => self.outcome = Outcome::Unchanged,
+            _ => {}
         }
     }
 
     /// A tag that ends before `end`.
     fn on_tag(&mut self, page: &[u8], end: usize) -> State {
+        if self.tag.is_one_of(&["template"], page) {
+            self.templates = match self.tag.is_end_tag {
+                true => self.templates.saturating_sub(1),
+                false => self.templates + 1,
+            };
+        }
         if self.tag.is_end_tag {
             return State::Data;
         }
         if self.head.is_none() && self.tag.is_one_of(&["head"], page) {
             self.head = Some(end);
         }
-        if self.tag.is_one_of(&["base"], page) {
+        if self.templates == 0 && self.tag.is_one_of(&["base"], page) {
             if let Some(href) = self.tag.href.take() {
                 self.outcome = match is_replaceable(&page[href.clone()]) {
                     true => Outcome::Edit(Edit::ReplaceHref(href)),

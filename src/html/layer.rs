@@ -29,13 +29,14 @@ use tower_layer::Layer;
 /// passes unchanged.
 ///
 /// A page may have a `<base>` element with an `href`. If the value is `/` or `./`, it is replaced. A
-/// page with another value passes unchanged. This element is found if it comes before the end of
-/// the head, within the first 64 KiB of the page. `</head>` ends the head, and text and elements that
-/// cannot be in it, such as `<body`. So does `<template`.
+/// page with another value passes unchanged. The layer looks for this element up to `</head>` or
+/// `<body`, within the first 64 KiB of the page. It stops earlier at elements that do not belong in a
+/// head and for which parsers have further rules, such as `<table`, `<select` and `<svg`. A `<base>`
+/// after that has no effect, since the one that is inserted is the first.
 ///
 /// # Requests and responses
 ///
-/// - The page is read up to the end of the head or 64 KiB, whichever comes first. The rest streams
+/// - The page is read up to `</head>`, `<body` or 64 KiB, whichever comes first. The rest streams
 ///   unchanged.
 /// - GET and HEAD requests whose `Accept` names `text/html` lose `If-None-Match`,
 ///   `If-Modified-Since`, `Range` and `If-Range`, and their `Accept-Encoding` becomes `identity`.
